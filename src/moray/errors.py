@@ -1,0 +1,116 @@
+"""Every error that Moray raises on purpose, one tree.
+
+::
+
+    MorayError
+    ├── BadInput                 the caller's mistake; retrying the same input cannot help
+    │   ├── BadCheckpoint        a model folder that cannot be used as it is
+    │   │   ├── UnsupportedArchitecture
+    │   │   └── ShardCorrupt     a file missing, cut short or not of its manifest's digest
+    │   ├── BadRequest           a request that the gateway refuses (HTTP 400)
+    │   │   └── ContextTooLong
+    │   └── BadSetting           a command-line option or an environment variable
+    │       └── PortTaken
+    ├── WireError                bytes from a peer that break the protocol; the connection closes
+    │   ├── FrameTooLarge
+    │   └── FrameMalformed
+    ├── JoinRefused              the router turned an uplink away, with a code
+    ├── ExpertUnavailable        no replica answered in time (HTTP 503, retryable)
+    ├── Overloaded               a bounded queue is full (HTTP 429, retryable)
+    ├── EngineStopped            the router is going down (HTTP 503, retryable)
+    └── ClusterError             a local process did not do what it was told
+
+A message is one line, states the fact and says what to do.
+"""
+
+
+class MorayError(Exception):
+    """Base of the tree. ``code`` is the stable machine-readable name used in JSON and metrics."""
+
+    code = "moray_error"
+    is_retryable = False
+
+
+class BadInput(MorayError):
+    code = "bad_input"
+
+
+class BadCheckpoint(BadInput):
+    code = "bad_checkpoint"
+
+
+class UnsupportedArchitecture(BadCheckpoint):
+    code = "unsupported_architecture"
+
+
+class ShardCorrupt(BadCheckpoint):
+    code = "shard_corrupt"
+
+
+class BadRequest(BadInput):
+    """``param`` names the offending field of the request, as OpenAI's error objects do."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class ContextTooLong(BadRequest):
+    code = "context_length_exceeded"
+
+
+class BadSetting(BadInput):
+    code = "bad_setting"
+
+
+class PortTaken(BadSetting):
+    code = "port_taken"
+
+
+class WireError(MorayError):
+    code = "wire_error"
+
+
+class FrameTooLarge(WireError):
+    code = "frame_too_large"
+
+
+class FrameMalformed(WireError):
+    code = "frame_malformed"
+
+
+class JoinRefused(MorayError):
+    """``reason_code`` is the ``Reject`` message's code, for example ``wrong_model``."""
+
+    code = "join_refused"
+
+    def __init__(self, reason_code: str, message: str) -> None:
+        super().__init__(f"{reason_code}: {message}")
+        self.reason_code = reason_code
+
+
+class ExpertUnavailable(MorayError):
+    """``experts`` are the ids that nobody answered for."""
+
+    code = "expert_unavailable"
+    is_retryable = True
+
+    def __init__(self, experts: frozenset[int], message: str) -> None:
+        super().__init__(message)
+        self.experts = experts
+
+
+class Overloaded(MorayError):
+    code = "overloaded"
+    is_retryable = True
+
+
+class EngineStopped(MorayError):
+    code = "engine_stopped"
+    is_retryable = True
+
+
+class ClusterError(MorayError):
+    code = "cluster_error"

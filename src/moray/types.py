@@ -1,0 +1,53 @@
+"""The words every folder speaks: ids, and the frozen values that cross folder lines.
+
+Shapes in comments: T tokens, E experts, K chosen per token, D hidden, F intermediate, L layers, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NewType
+
+ExpertId = NewType("ExpertId", int)  # e: the e-th routed expert of every MoE layer
+NodeId = NewType("NodeId", str)  # one machine of an operator, "node-3"
+ReplicaId = NewType("ReplicaId", str)  # stable across restarts on one node, "expert-3"
+RequestId = NewType("RequestId", str)
+ModelId = NewType("ModelId", str)  # hex SHA-256 over the manifest's content
+
+NumericClass = Literal["float32"]  # integer classes join here
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How the next token is chosen. Temperature 0 is greedy; ``top_k`` 0 and ``top_p`` 1 are off.
+
+    ``seed`` with a position fixes the draw, whatever else is in the batch. ``num_logprobs`` None asks for none,
+    n >= 0 for the chosen token's and the n best (log of the softmax of the untempered logits).
+    """
+
+    max_tokens: int = 16
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int = 0
+    num_logprobs: int | None = None
+    stop_token_ids: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    request_id: RequestId
+    prompt: tuple[int, ...]  # token ids, at least one
+    sampling: SamplingParams
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedToken:
+    """One step of one request. ``finish_reason`` is set on the last only; a stop token is not part of the text."""
+
+    token_id: int
+    logprob: float | None = None
+    top_logprobs: tuple[tuple[int, float], ...] = ()  # (token id, logprob), best first
+    finish_reason: FinishReason | None = None
