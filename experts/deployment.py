@@ -1,0 +1,83 @@
+"""A set of experts as a Serve deployment: Serve places, checks and restarts it; rows come over its own uplinks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from ray import serve
+from ray.serve import Application
+
+from moray import wire
+from moray.experts.executor import Executor
+from moray.experts.incarnation import next_incarnation
+from moray.experts.source import open_model
+from moray.experts.uplink import ReplicaIdentity
+from moray.experts.uplink_thread import UplinkThread
+
+HEALTH_CHECK_PERIOD_S = 1.0
+HEALTH_CHECK_TIMEOUT_S = 2.0
+SHUTDOWN_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertSpec:
+    """What one deployment serves, and for whom. The token is named by file, so that it never passes through Ray."""
+
+    model: str
+    experts: tuple[int, ...]
+    routers: tuple[tuple[str, int], ...]  # data addresses
+    wire_token_file: str
+    incarnation_dir: str  # one counter per (node, replica)
+    capacity_rows: int
+
+    @property
+    def replica_id(self) -> str:
+        """Stable over restarts; with the node it names one replica, since a set is on a node at most once."""
+        first, last = self.experts[0], self.experts[-1]
+        return f"expert-{first}" if first == last else f"expert-{first}-{last}"
+
+
+class ExpertReplica:
+    def __init__(self, spec: ExpertSpec, node_variable: str) -> None:
+        """``node_variable`` names the environment variable with this node's id. Raises ShardCorrupt, BadCheckpoint."""
+        torch.set_num_threads(1)  # many replicas share a machine; spinning threads would stall each other
+        source = open_model(spec.model)
+        weights = {expert: source.expert(expert) for expert in spec.experts}
+        executor = Executor(weights, source.architecture.hidden_size, spec.capacity_rows)
+        node_id = os.environ[node_variable]
+        identity = ReplicaIdentity(
+            node_id=node_id,
+            replica_id=spec.replica_id,
+            experts=spec.experts,
+            shards_digest=wire.digest_of([]),
+            model_id=source.model_id,
+            numeric_class="float32",
+            token=bytes.fromhex(Path(spec.wire_token_file).read_text().strip()),
+        )
+        counter = Path(spec.incarnation_dir) / f"{node_id}.{spec.replica_id}"
+        self._uplinks = UplinkThread(spec.routers, identity, executor, lambda: next_incarnation(counter))
+        self._uplinks.start()
+
+    def check_health(self) -> None:
+        self._uplinks.check()
+
+    async def __del__(self) -> None:
+        await asyncio.to_thread(self._uplinks.drain, "the replica is shutting down")
+
+
+def expert_app(spec: ExpertSpec, num_replicas: int, resource: str, node_variable: str) -> Application:
+    deployment = serve.deployment(
+        ExpertReplica,  # type: ignore[arg-type]
+        name=spec.replica_id,
+        num_replicas=num_replicas,
+        max_replicas_per_node=1,
+        ray_actor_options={"num_cpus": 0, "resources": {resource: 1}},
+        health_check_period_s=HEALTH_CHECK_PERIOD_S,
+        health_check_timeout_s=HEALTH_CHECK_TIMEOUT_S,
+        graceful_shutdown_timeout_s=SHUTDOWN_GRACE_S,
+    )
+    return deployment.bind(spec, node_variable)

@@ -1,0 +1,97 @@
+"""The expert's work: rows in, rows out. Dispatches that arrive together are computed together, expert by expert.
+
+Batching is free of consequence: the product is batch-invariant, so a row's output never depends on its company.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from moray import wire
+from moray.experts.ffn import feed_forward
+from moray.experts.weights import ExpertWeights
+
+MAX_ROWS_PER_PRODUCT = 128
+
+Answer = wire.Result | wire.Busy | wire.Failure
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """Rows of one dispatch for one expert: ``rows`` [A'] of its hidden states, to ``start...`` of its outputs."""
+
+    dispatch: int  # place in the list being executed
+    rows: Tensor
+    start: int
+
+
+class Executor:
+    def __init__(self, weights: Mapping[int, Mapping[int, ExpertWeights]], hidden_size: int, capacity_rows: int) -> None:
+        """``weights[expert][layer]``; ``capacity_rows`` is how many rows one call of ``execute`` accepts."""
+        self._weights, self._hidden_size, self.capacity_rows = weights, hidden_size, capacity_rows
+        self.rows_done = 0
+
+    def execute(self, dispatches: Sequence[wire.Dispatch]) -> list[Answer]:
+        """One answer per dispatch, in order. A dispatch that asks for what this replica does not have gets a
+        Failure, and rows beyond the capacity get Busy."""
+        answers: list[Answer | None] = []
+        room = self.capacity_rows
+        for dispatch in dispatches:
+            problem = self._problem(dispatch)
+            fits = dispatch.row_index.shape[0] <= room
+            if problem is not None:
+                answers.append(wire.Failure(dispatch.seq, "bad_dispatch", problem))
+            elif not fits:
+                answers.append(wire.Busy(dispatch.seq))
+            else:
+                answers.append(None)
+                room -= dispatch.row_index.shape[0]
+        accepted = [index for index, answer in enumerate(answers) if answer is None]
+        for index, outputs in zip(accepted, self._compute([dispatches[i] for i in accepted]), strict=True):
+            answers[index] = wire.Result(dispatches[index].seq, outputs)
+        return [answer for answer in answers if answer is not None]
+
+    def _problem(self, dispatch: wire.Dispatch) -> str | None:
+        hidden, index = dispatch.hidden_states, dispatch.row_index
+        if hidden.ndim != 2 or hidden.shape[1] != self._hidden_size or hidden.dtype != torch.float32:
+            return f"hidden_states must be float32 [rows, {self._hidden_size}]"
+        if index.ndim != 1 or index.dtype != torch.int32 or index.shape[0] != sum(n for _, n in dispatch.groups):
+            return "row_index must be int32 with as many entries as the groups count"
+        if index.shape[0] == 0 or int(index.min()) < 0 or int(index.max()) >= hidden.shape[0]:
+            return "row_index names a row that is not there"
+        for expert, _ in dispatch.groups:
+            if expert not in self._weights or dispatch.layer not in self._weights[expert]:
+                return f"this replica has no expert {expert} of layer {dispatch.layer}"
+        return None
+
+    def _compute(self, dispatches: Sequence[wire.Dispatch]) -> list[Tensor]:
+        outputs = [torch.empty(d.row_index.shape[0], self._hidden_size) for d in dispatches]
+        for (layer, expert), segments in _by_expert(dispatches).items():
+            weights = self._weights[expert][layer]
+            rows = [dispatches[segment.dispatch].hidden_states[segment.rows] for segment in segments]
+            joined = rows[0] if len(rows) == 1 else torch.cat(rows)
+            parts = [feed_forward(part, weights.gate_up, weights.down) for part in joined.split(MAX_ROWS_PER_PRODUCT)]
+            computed = parts[0] if len(parts) == 1 else torch.cat(parts)
+            start = 0
+            for segment in segments:
+                count = segment.rows.shape[0]
+                outputs[segment.dispatch][segment.start : segment.start + count] = computed[start : start + count]
+                start += count
+            self.rows_done += start
+        return outputs
+
+
+def _by_expert(dispatches: Sequence[wire.Dispatch]) -> dict[tuple[int, int], list[_Segment]]:
+    """Segments by (layer, expert), in order of arrival."""
+    segments: dict[tuple[int, int], list[_Segment]] = {}
+    for place, dispatch in enumerate(dispatches):
+        start = 0
+        for expert, count in dispatch.groups:
+            rows = dispatch.row_index[start : start + count]
+            segments.setdefault((dispatch.layer, expert), []).append(_Segment(place, rows, start))
+            start += count
+    return segments

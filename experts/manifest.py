@@ -1,0 +1,183 @@
+"""``manifest.json``: what a sharded model folder holds, byte for byte, and the model's identity.
+
+A manifest comes from whoever sharded the model, so reading one validates everything: size, format version,
+file names (plain ones only), digests, and that ``model_id`` is what the content says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from moray.architecture import SUPPORTED_MODEL_TYPES, Architecture
+from moray.errors import BadCheckpoint, UnsupportedArchitecture
+from moray.types import NumericClass
+
+MANIFEST_FILE = "manifest.json"
+FORMAT_VERSION = 1
+MAX_MANIFEST_BYTES = 4 << 20  # a model of 256 experts needs 60 KB
+MAX_FILES = 20_000
+
+Role = Literal["backbone", "expert", "tokenizer", "config"]
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_DEVICE_NAME = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
+
+
+def plain_name(name: str) -> str:
+    """``name`` when it is a plain file name, nothing that could lead out of a folder.
+
+    Raises ValueError otherwise.
+    """
+    if not _PLAIN_NAME.fullmatch(name) or _DEVICE_NAME.match(name) or name == MANIFEST_FILE:
+        raise ValueError(f"{name!r} is not a plain file name")
+    return name
+
+
+def _known_architecture(raw: Any) -> Any:
+    """Refuse fields that this version does not know: they may change the mathematics."""
+    if isinstance(raw, dict):
+        unknown = sorted(set(raw) - set(Architecture.model_fields))
+        if unknown:
+            raise ValueError(f"unknown architecture fields {unknown}")
+        # Architecture's own name is overridden by the default of Hugging Face's, so it gets that one.
+        raw = {("eos_token_id" if key == "eos_token_ids" else key): value for key, value in raw.items()}
+    return raw
+
+
+class ManifestFile(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: Annotated[str, AfterValidator(plain_name)]
+    size_bytes: int = Field(ge=0, lt=1 << 63)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    role: Role
+    expert: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _expert_has_an_id(self) -> Self:
+        if (self.role == "expert") != (self.expert is not None):
+            raise ValueError(f"{self.name}: a file has an expert id when its role is expert, and only then")
+        return self
+
+
+class Manifest(BaseModel):
+    """Frozen. ``model_id`` is the hex SHA-256 over the canonical JSON of all the other fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1]
+    numeric_class: NumericClass
+    architecture: Annotated[Architecture, BeforeValidator(_known_architecture)]
+    files: tuple[ManifestFile, ...] = Field(max_length=MAX_FILES)
+    model_id: str = Field(pattern="^[0-9a-f]{64}$")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if len({file.name.lower() for file in self.files}) != len(self.files):
+            raise ValueError("a file name occurs twice")
+        experts = sorted(file.expert for file in self.files if file.expert is not None)
+        if len(experts) != self.architecture.num_experts or experts != list(range(len(experts))):
+            raise ValueError("the files do not hold every expert exactly once")
+        if not any(file.role == "backbone" for file in self.files):
+            raise ValueError("no file holds the backbone")
+        return self
+
+    def with_role(self, role: Role) -> tuple[ManifestFile, ...]:
+        return tuple(file for file in self.files if file.role == role)
+
+    def expert_file(self, expert_id: int) -> ManifestFile:
+        """Raises IndexError when the model has no such expert."""
+        for file in self.files:
+            if file.expert == expert_id:
+                return file
+        raise IndexError(f"expert {expert_id} is not one of the model's {self.architecture.num_experts}")
+
+
+def build_manifest(architecture: Architecture, files: list[ManifestFile]) -> Manifest:
+    """The float32 manifest of these files, its ``model_id`` computed."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "numeric_class": "float32",
+        "architecture": architecture.model_dump(mode="json"),
+        "files": [file.model_dump(mode="json") for file in files],
+    }
+    return Manifest.model_validate_json(json.dumps(content | {"model_id": _content_id(content)}))
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """The bytes of manifest.json: indented for people, the same for the same manifest."""
+    return (json.dumps(manifest.model_dump(mode="json"), indent=1) + "\n").encode()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Raises BadCheckpoint when manifest.json is missing, too large, not valid, or its model_id is not its
+    own.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_MANIFEST_BYTES + 1)
+    except OSError as exc:
+        raise BadCheckpoint(
+            f"{path} cannot be read ({exc.strerror}); finish `moray model shard` or copy it again"
+        ) from None
+    if len(text) > MAX_MANIFEST_BYTES:
+        raise BadCheckpoint(f"{path} is larger than {MAX_MANIFEST_BYTES} bytes; refused")
+    return parse_manifest(text, str(path))
+
+
+def parse_manifest(text: bytes, where: str) -> Manifest:
+    """``where`` names the text in errors, which are those of read_manifest."""
+    try:
+        raw = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as exc:
+        raise BadCheckpoint(f"{where} is not valid JSON ({exc}); copy it again") from None
+    if not isinstance(raw, dict) or raw.get("format_version") != FORMAT_VERSION:
+        version = raw.get("format_version") if isinstance(raw, dict) else None
+        raise BadCheckpoint(
+            f"{where} has format version {version!r}, this Moray reads {FORMAT_VERSION}; "
+            "use the Moray that wrote it"
+        )
+    try:
+        # strict JSON validation: lists become tuples, a number is never read out of a string
+        manifest = Manifest.model_validate_json(json.dumps(raw))
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "manifest"
+        message = first["msg"].removeprefix("Value error, ")
+        raise BadCheckpoint(f"{where}: {field}: {message}; shard the checkpoint again") from None
+    if manifest.architecture.model_type not in SUPPORTED_MODEL_TYPES:
+        raise UnsupportedArchitecture(
+            f"{where}: model_type {manifest.architecture.model_type!r} is not supported; "
+            f"supported: {', '.join(SUPPORTED_MODEL_TYPES)}"
+        )
+    content = {key: value for key, value in raw.items() if key != "model_id"}
+    if _content_id(content) != manifest.model_id:
+        raise BadCheckpoint(
+            f"{where} was changed after it was written: its model_id is not its content's; copy it again"
+        )
+    return manifest
+
+
+def _no_constant(word: str) -> float:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _content_id(content: dict[str, Any]) -> str:
+    """SHA-256 over canonical JSON: sorted keys, no spaces, ASCII, Python's shortest floats."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,66 @@
+"""Where a model comes from: an unsharded checkpoint or a sharded folder, behind one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from moray.architecture import Architecture
+from moray.errors import BadCheckpoint
+from moray.experts.checkpoint import Checkpoint
+from moray.experts.manifest import MANIFEST_FILE
+from moray.experts.shard_journal import JOURNAL_FILE
+from moray.experts.store import ShardStore
+from moray.experts.tokenizer_files import TokenizerFiles
+from moray.experts.weights import ExpertWeights
+from moray.types import ModelId
+
+
+class ModelSource(Protocol):
+    """A model on disk. Tensors are read when asked for; nothing is cached."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def architecture(self) -> Architecture: ...
+
+    @property
+    def model_id(self) -> ModelId: ...
+
+    def tensor(self, name: str) -> Tensor:
+        """A tensor by its checkpoint name, float32. Raises KeyError for an unknown name."""
+        ...
+
+    def expert(self, expert_id: int) -> Mapping[int, ExpertWeights]:
+        """One expert's weights by layer index, the MTP layers' included.
+
+        Raises IndexError for an unknown one.
+        """
+        ...
+
+    def expert_digest(self, expert_id: int) -> str:
+        """Hex SHA-256 of the expert's shard; the same for a checkpoint and its sharded copy."""
+        ...
+
+    def tokenizer_files(self) -> TokenizerFiles:
+        """Raises BadCheckpoint when there is no tokenizer.json."""
+        ...
+
+
+def open_model(folder: Path | str) -> ModelSource:
+    """Open a model folder: by its manifest.json when it has one, otherwise as a Hugging Face checkpoint.
+
+    Raises BadCheckpoint, ShardCorrupt or UnsupportedArchitecture with one line that says what to do.
+    """
+    folder = Path(folder)
+    if (folder / MANIFEST_FILE).exists():
+        return ShardStore.open(folder)
+    if (folder / JOURNAL_FILE).exists():
+        raise BadCheckpoint(
+            f"{folder} is not finished; run the same `moray model shard` again to complete it"
+        )
+    return Checkpoint.open(folder)

@@ -1,0 +1,92 @@
+"""One choice's tokens turned into text: detokenised, cut at stop strings, with log-probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from moray.router.detokenize import Detokenizer
+from moray.router.stop_strings import StopStrings
+from moray.router.tokenizer import ModelTokenizer
+from moray.types import FinishReason, GeneratedToken
+
+
+@dataclass(frozen=True, slots=True)
+class ShownToken:
+    """A token as log-probabilities show it."""
+
+    content: bytes
+    logprob: float
+    text_offset: int  # characters of the choice's text before it
+    top: tuple[tuple[bytes, float], ...] = ()  # best first
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some consecutive tokens of a choice. ``token_ids`` has every generated id, the stop token included."""
+
+    text: str
+    token_ids: list[int]
+    shown: list[ShownToken]  # empty unless log-probabilities were asked for
+    finish_reason: FinishReason | None = None
+
+
+def join_pieces(pieces: Sequence[Piece]) -> Piece:
+    """At least one piece, in order, as one."""
+    if len(pieces) == 1:
+        return pieces[0]
+    return Piece(
+        "".join(piece.text for piece in pieces),
+        [token_id for piece in pieces for token_id in piece.token_ids],
+        [token for piece in pieces for token in piece.shown],
+        pieces[-1].finish_reason,
+    )
+
+
+class ChoiceText:
+    """State of one choice. A piece comes out once there is text for the client or the choice ends."""
+
+    def __init__(self, tokenizer: ModelTokenizer, stops: Sequence[str]) -> None:
+        self._tokenizer = tokenizer
+        self._detokenizer = Detokenizer(tokenizer)
+        self._stops = StopStrings(stops)
+        self._num_decoded = 0  # characters out of the detokeniser
+        self._num_sent = 0
+        self._token_ids: list[int] = []  # since the last piece, as ``_shown``
+        self._shown: list[ShownToken] = []
+
+    def push(self, token: GeneratedToken) -> Piece | None:
+        """The piece that this token completes; a stop string makes its ``finish_reason`` "stop" too."""
+        self._token_ids.append(token.token_id)
+        text = self._stops.push(self._decoded(token))
+        finish_reason = token.finish_reason
+        if self._stops.is_stopped:
+            finish_reason = "stop"
+        elif finish_reason is not None:
+            text += self._stops.finish()
+        if not text and finish_reason is None:
+            return None
+        return self._piece(text, finish_reason)
+
+    def _decoded(self, token: GeneratedToken) -> str:
+        is_stop_token = token.finish_reason == "stop"
+        delta = "" if is_stop_token else self._detokenizer.push(token.token_id)
+        if token.logprob is not None and not is_stop_token:
+            self._shown.append(self._show(token, token.logprob))
+        if token.finish_reason is not None:
+            delta += self._detokenizer.finish()
+        self._num_decoded += len(delta)
+        return delta
+
+    def _show(self, token: GeneratedToken, logprob: float) -> ShownToken:
+        content = self._tokenizer.token_bytes
+        top = tuple((content(token_id), value) for token_id, value in token.top_logprobs)
+        return ShownToken(content(token.token_id), logprob, self._num_decoded, top)
+
+    def _piece(self, text: str, finish_reason: FinishReason | None) -> Piece:
+        self._num_sent += len(text)
+        shown, self._shown = self._shown, []
+        if self._stops.is_stopped:  # tokens of the stop string itself are not part of the answer
+            shown = [token for token in shown if token.text_offset < self._num_sent]
+        token_ids, self._token_ids = self._token_ids, []
+        return Piece(text, token_ids, shown, finish_reason)

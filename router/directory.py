@@ -1,0 +1,62 @@
+"""The directory: all live uplinks. A closed uplink is a replica that left; nothing else announces anything."""
+
+from __future__ import annotations
+
+import logging
+from moray.errors import JoinRefused
+from moray.router.uplink import Uplink
+
+logger = logging.getLogger(__name__)
+
+
+class Directory:
+    """Owned by the engine's event loop."""
+
+    def __init__(self, num_experts: int) -> None:
+        self.num_experts = num_experts
+        self.uplinks: dict[tuple[str, str], Uplink] = {}
+        self._by_expert: dict[int, list[Uplink]] = {expert: [] for expert in range(num_experts)}
+        self._missing = frozenset(range(num_experts))
+        self._incarnations: dict[tuple[str, str], int] = {}  # the highest seen, also of those that left
+
+    def register(self, uplink: Uplink) -> None:
+        """Newest wins: a higher incarnation of the same (node, replica) evicts the older one.
+
+        Raises JoinRefused with ``stale_incarnation`` when this one is not higher than all seen before.
+        """
+        assert uplink.join is not None
+        seen = self._incarnations.get(uplink.key, -1)
+        if uplink.join.incarnation <= seen:
+            raise JoinRefused("stale_incarnation", f"{uplink.join.incarnation} is not above {seen}; dial with a higher one")
+        self._incarnations[uplink.key] = uplink.join.incarnation
+        older = self.uplinks.pop(uplink.key, None)
+        self.uplinks[uplink.key] = uplink
+        self.refresh()
+        if older is not None:
+            older.close("a newer incarnation joined")
+
+    def remove(self, uplink: Uplink) -> None:
+        if uplink.join is not None and self.uplinks.get(uplink.key) is uplink:
+            del self.uplinks[uplink.key]
+            self.refresh()
+
+    def close_all(self, reason: str) -> None:
+        for uplink in list(self.uplinks.values()):
+            uplink.close(reason)
+
+    def refresh(self) -> None:
+        """Rebuild the index; joins, leaves and drains are rare, look-ups are not."""
+        for replicas in self._by_expert.values():
+            replicas.clear()
+        for uplink in self.uplinks.values():
+            if uplink.is_usable and uplink.join is not None:
+                for expert in uplink.join.experts:
+                    self._by_expert[expert].append(uplink)
+        self._missing = frozenset(expert for expert, replicas in self._by_expert.items() if not replicas)
+
+    def replicas(self, expert: int) -> list[Uplink]:
+        return self._by_expert[expert]
+
+    def missing(self) -> frozenset[int]:
+        """Experts without a usable replica."""
+        return self._missing

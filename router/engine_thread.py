@@ -1,0 +1,97 @@
+"""An engine in a thread with an event loop of its own, and the door to it from any other loop.
+
+The engine's loop is busy with tensors for milliseconds at a time; HTTP must not wait behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, suppress
+
+import torch
+import uvloop
+
+from moray.errors import EngineStopped, MorayError
+from moray.router.engine import Engine
+from moray.router.sequence import Sequence
+from moray.types import GeneratedToken, GenerationRequest
+
+Item = GeneratedToken | MorayError
+
+
+class EngineThread:
+    """``open_engine`` runs inside the new loop; the sockets that it opens belong to that loop and close with it."""
+
+    def __init__(self, open_engine: Callable[[], AbstractAsyncContextManager[Engine]]) -> None:
+        self._open_engine = open_engine
+        self._started: Future[Engine] = Future()
+        self._loop: asyncio.AbstractEventLoop
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    def start(self) -> Engine:
+        """Waits until the engine is there; raises what opening it raises."""
+        self._thread.start()
+        return self._started.result()
+
+    def stop(self) -> None:
+        """End all requests with EngineStopped and wait for the thread."""
+        if self._thread.is_alive():
+            self._call(self._started.result().stop)
+            self._thread.join()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @torch.inference_mode()
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._main())
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        try:
+            async with self._open_engine() as engine:
+                self._started.set_result(engine)
+                await engine.run()
+        except BaseException as exc:
+            if self._started.done():
+                raise
+            self._started.set_exception(exc)
+
+    async def generate(self, request: GenerationRequest) -> AsyncIterator[GeneratedToken]:
+        """Tokens of one request as they come; closing the iterator cancels it. Raises MorayError subclasses."""
+        caller, items = asyncio.get_running_loop(), asyncio.Queue[Item]()
+
+        def hand_over(item: Item) -> None:
+            if not caller.is_closed():
+                caller.call_soon_threadsafe(items.put_nowait, item)
+
+        sequence = Sequence(request, hand_over)
+        self._call(lambda: self._submit(sequence))
+        try:
+            while True:
+                item = await items.get()
+                if isinstance(item, MorayError):
+                    raise item
+                yield item
+                if item.finish_reason is not None:
+                    return
+        finally:
+            with suppress(EngineStopped):
+                self._call(lambda: self._started.result().cancel(sequence))
+
+    def _submit(self, sequence: Sequence) -> None:
+        try:
+            self._started.result().submit(sequence)
+        except MorayError as refused:
+            sequence.emit(refused)
+
+    def _call(self, function: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function)
+        except RuntimeError:  # the loop is closed
+            raise EngineStopped("the router is going down; try again later") from None

@@ -1,0 +1,120 @@
+"""One HTTP request taken apart: prompts as ids, limits checked, one generation request per choice."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from moray.errors import BadRequest, ContextTooLong
+from moray.router.chat_prompt import encode_chat
+from moray.router.gateway_settings import GatewaySettings
+from moray.router.http_errors import UnknownModel
+from moray.router.openai_api import ChatRequest, CompletionRequest
+from moray.router.tokenizer import ModelTokenizer
+from moray.types import GenerationRequest, RequestId, SamplingParams
+
+ENCODE_ASIDE_CHARS = 16_384  # longer prompts are encoded in a thread, not to hold up the streams
+PromptIds = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationPlan:
+    """Choices are numbered prompt by prompt: choice index = prompt index * n + i."""
+
+    reply_id: str
+    created: int  # Unix seconds
+    prompts: tuple[PromptIds, ...]
+    requests: tuple[GenerationRequest, ...]  # one per choice
+
+    @property
+    def num_prompt_tokens(self) -> int:
+        return sum(map(len, self.prompts))
+
+
+async def plan_generation(
+    asked: CompletionRequest | ChatRequest, tokenizer: ModelTokenizer, settings: GatewaySettings
+) -> GenerationPlan:
+    """Raises ``UnknownModel``, ``ContextTooLong`` or ``BadRequest``."""
+    if asked.model != settings.model_name:
+        raise UnknownModel(f"no model {asked.model!r} here, only {settings.model_name!r}", param="model")
+    if isinstance(asked, ChatRequest):
+        prompts = [await _chat_prompt(asked, tokenizer)]
+        prefix, param, default_tokens = "chatcmpl-", "messages", settings.context_length
+    else:
+        _check_num_choices(asked, settings)
+        prompts = [await _completion_prompt(prompt, tokenizer) for prompt in asked.prompts]
+        prefix, param, default_tokens = "cmpl-", "prompt", settings.default_completion_tokens
+    limits = [_max_tokens(prompt, asked.token_limit, default_tokens, settings, param) for prompt in prompts]
+    reply_id = prefix + secrets.token_hex(16)
+    requests = _requests(asked, prompts, limits, reply_id, tokenizer.eos_ids)
+    return GenerationPlan(reply_id, int(time.time()), tuple(prompts), requests)
+
+
+def _check_num_choices(asked: CompletionRequest, settings: GatewaySettings) -> None:
+    num_choices = len(asked.prompts) * asked.num_choices
+    if num_choices > settings.max_choices:
+        raise BadRequest(f"{num_choices} choices asked for, at most {settings.max_choices} allowed", "prompt")
+
+
+async def _chat_prompt(asked: ChatRequest, tokenizer: ModelTokenizer) -> PromptIds:
+    messages = [message.for_template() for message in asked.messages]
+    num_chars = sum(len(message.get("content", "")) for message in messages)
+    if num_chars > ENCODE_ASIDE_CHARS:
+        return tuple(await asyncio.to_thread(encode_chat, tokenizer, messages))
+    return tuple(encode_chat(tokenizer, messages))
+
+
+async def _completion_prompt(prompt: str | list[int], tokenizer: ModelTokenizer) -> PromptIds:
+    if not prompt:
+        raise BadRequest("the prompt is empty: send at least one character or token id", "prompt")
+    if isinstance(prompt, list):
+        return tuple(prompt)
+    if len(prompt) > ENCODE_ASIDE_CHARS:
+        return tuple(await asyncio.to_thread(tokenizer.encode, prompt, add_special=True))
+    return tuple(tokenizer.encode(prompt, add_special=True))
+
+
+def _max_tokens(
+    prompt: PromptIds, asked: int | None, default: int, settings: GatewaySettings, param: str
+) -> int:
+    """How many tokens to generate: as asked, or the default as far as the context has room."""
+    if not prompt:
+        raise BadRequest("the prompt is empty", param)
+    if not (min(prompt) >= 0 and max(prompt) < settings.vocab_size):
+        raise BadRequest(f"token ids must be 0 to {settings.vocab_size - 1}", param)
+    room = settings.context_length - len(prompt)
+    if room < (asked or 1):
+        raise ContextTooLong(
+            f"the prompt has {len(prompt)} tokens and at least {asked or 1} must follow, "
+            f"but the context length is {settings.context_length}: shorten the prompt or lower max_tokens",
+            param,
+        )
+    return asked or min(default, room)
+
+
+def _requests(
+    asked: CompletionRequest | ChatRequest,
+    prompts: Sequence[PromptIds],
+    limits: Sequence[int],
+    reply_id: str,
+    eos_ids: frozenset[int],
+) -> tuple[GenerationRequest, ...]:
+    seed = secrets.randbits(63) if asked.seed is None else asked.seed
+    requests: list[GenerationRequest] = []
+    for prompt, max_tokens in zip(prompts, limits, strict=True):
+        for _ in range(asked.num_choices):
+            index = len(requests)
+            sampling = SamplingParams(
+                max_tokens=max_tokens,
+                temperature=1.0 if asked.temperature is None else asked.temperature,
+                top_p=1.0 if asked.top_p is None else asked.top_p,
+                top_k=asked.top_k or 0,
+                seed=seed + index,
+                num_logprobs=asked.num_logprobs,
+                stop_token_ids=frozenset() if asked.ignore_eos else eos_ids,
+            )
+            requests.append(GenerationRequest(RequestId(f"{reply_id}-{index}"), prompt, sampling))
+    return tuple(requests)

@@ -1,0 +1,75 @@
+"""Errors as OpenAI's clients expect them: one mapping from Moray's error tree to status and body."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from moray.errors import BadRequest, EngineStopped, ExpertUnavailable, MorayError, Overloaded
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownModel(BadRequest):
+    code = "model_not_found"
+
+
+class BodyTooLarge(BadRequest):
+    code = "body_too_large"
+
+
+STATUS_OF: dict[type[MorayError], int] = {
+    UnknownModel: 404,
+    BodyTooLarge: 413,
+    BadRequest: 400,
+    Overloaded: 429,
+    ExpertUnavailable: 503,
+    EngineStopped: 503,
+}
+TYPE_OF = {429: "rate_limit_error", 500: "server_error", 503: "service_unavailable_error"}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReply:
+    status: int
+    body: dict[str, dict[str, str | None]]  # {"error": {"message", "type", "param", "code"}}
+    is_retryable: bool = False
+
+
+def error_reply(error: Exception) -> ErrorReply:
+    """Status and body of ``error``. What is not the client's to know is logged and becomes a bare 500."""
+    status = next((STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF), 500)
+    if status == 500 or not isinstance(error, MorayError):
+        logger.error("a request failed inside the server", exc_info=error)
+        return ErrorReply(
+            500, error_body(500, "internal error; the server's log has the cause", None, "internal")
+        )
+    param = error.param if isinstance(error, BadRequest) else None
+    return ErrorReply(status, error_body(status, str(error), param, error.code), error.is_retryable)
+
+
+def error_body(status: int, message: str, param: str | None, code: str) -> dict[str, dict[str, str | None]]:
+    kind = TYPE_OF.get(status, "invalid_request_error")
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def add_error_handlers(app: FastAPI, retry_after_s: int) -> None:
+    """Every error that leaves a route, unknown paths and methods included, gets OpenAI's shape."""
+
+    async def answer(_: Request, error: Exception) -> JSONResponse:
+        reply = error_reply(error)
+        headers = {"Retry-After": str(retry_after_s)} if reply.is_retryable else None
+        return JSONResponse(reply.body, reply.status, headers)
+
+    async def answer_http(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        body = error_body(error.status_code, error.detail, None, "http_error")
+        return JSONResponse(body, error.status_code, error.headers)
+
+    app.add_exception_handler(MorayError, answer)
+    app.add_exception_handler(HTTPException, answer_http)
+    app.add_exception_handler(Exception, answer)

@@ -1,0 +1,142 @@
+"""The data-plane listener: who may become an uplink, and who is still alive."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from collections import Counter
+from dataclasses import dataclass, field
+from time import monotonic
+
+from moray import wire
+from moray.errors import JoinRefused, PortTaken
+from moray.router.directory import Directory
+from moray.router.uplink import Uplink
+
+MAX_PENDING_PER_ADDRESS = 256  # a whole local network may dial at once
+PING_PERIOD_S = 1.0
+SUSPECT_AFTER_S = 2.5  # without a word
+CLOSE_AFTER_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkIdentity:
+    """What both sides of a handshake must agree on."""
+
+    network_id: str
+    model_id: str
+    numeric_class: str
+    num_experts: int
+    router: str
+    token: bytes = field(repr=False)  # the operator's wire token
+    chain_id: int = 0
+    shard_digests: tuple[bytes, ...] = ()  # by expert; empty: the router does not know them
+
+
+@dataclass(slots=True)
+class Counters:
+    frames_in: int = 0
+    frames_out: int = 0
+    protocol_errors: int = 0
+    joins_refused: int = 0
+    timeouts: int = 0
+    retries: int = 0
+
+
+class Acceptor:
+    """Decides on connections and joins. Cheap checks first, the proof before anything that costs."""
+
+    handshake_timeout_s = 5.0
+
+    def __init__(self, identity: NetworkIdentity, directory: Directory) -> None:
+        self.identity, self.directory = identity, directory
+        self.counters = Counters()
+        self._pending: Counter[str] = Counter()
+        self._handshaking: set[Uplink] = set()
+
+    def admit_connection(self, uplink: Uplink) -> bool:
+        if self._pending[uplink.peer] >= MAX_PENDING_PER_ADDRESS:
+            return False
+        self._pending[uplink.peer] += 1
+        self._handshaking.add(uplink)
+        return True
+
+    def handshake_done(self, uplink: Uplink) -> None:
+        if uplink in self._handshaking:
+            self._handshaking.discard(uplink)
+            self._pending[uplink.peer] -= 1
+            if not self._pending[uplink.peer]:
+                del self._pending[uplink.peer]
+
+    def connection_closed(self, uplink: Uplink) -> None:
+        self.handshake_done(uplink)
+        self.directory.remove(uplink)
+
+    def make_hello(self) -> wire.Hello:
+        identity = self.identity
+        return wire.Hello(
+            protocol_min=wire.PROTOCOL_VERSION,
+            protocol_max=wire.PROTOCOL_VERSION,
+            network_id=identity.network_id,
+            chain_id=identity.chain_id,
+            model_id=identity.model_id,
+            router=identity.router,
+            challenge=secrets.token_bytes(32),
+            features=[],
+        )
+
+    def welcome(self, hello: wire.Hello, join: wire.Join) -> wire.Welcome:
+        """Raises JoinRefused with the first check that fails."""
+        identity = self.identity
+        if join.protocol != wire.PROTOCOL_VERSION:
+            raise JoinRefused("wrong_protocol", f"this router speaks {wire.PROTOCOL_VERSION}; update the older side")
+        if join.model_id != identity.model_id:
+            raise JoinRefused("wrong_model", f"this router serves model {identity.model_id[:16]}; give the replica the same")
+        if join.numeric_class != identity.numeric_class:
+            raise JoinRefused("wrong_numeric_class", f"this router serves {identity.numeric_class}")
+        if join.router != identity.router:
+            raise JoinRefused("wrong_router", "the Join names another router")
+        if sorted(set(join.experts)) != join.experts or join.experts[-1] >= identity.num_experts:
+            raise JoinRefused("wrong_experts", f"experts must ascend and stay below {identity.num_experts}")
+        if not hmac.compare_digest(wire.join_proof(identity.token, hello, join), join.proof):
+            raise JoinRefused("wrong_token", "the proof does not fit; give the replica this operator's wire token")
+        if identity.shard_digests:
+            expected = wire.digest_of([identity.shard_digests[expert] for expert in join.experts])
+            if expected != join.shards_digest:
+                raise JoinRefused("wrong_shard", "the shards are not those of the manifest; fetch them again")
+        uplink_id = wire.uplink_id(hello, join)
+        return wire.Welcome(
+            uplink_id=uplink_id,
+            proof=wire.welcome_proof(identity.token, uplink_id),
+            max_rows=2**20,
+            ping_period_ms=int(PING_PERIOD_S * 1000),
+            epoch_rows=0,
+            prices=[],
+        )
+
+    async def watch(self) -> None:
+        """Ping all uplinks for ever; note who is silent and close who stays so. The loop may itself have been busy
+        computing, so silence counts from the last ping that the peer had time to answer."""
+        token = 0
+        while True:
+            token += 1
+            asked_at = monotonic()
+            for uplink in list(self.directory.uplinks.values()):
+                uplink.ping(token)
+            await asyncio.sleep(PING_PERIOD_S)
+            for uplink in list(self.directory.uplinks.values()):
+                silent_s = asked_at - uplink.heard_at
+                if silent_s > CLOSE_AFTER_S:
+                    uplink.close(f"silent for {silent_s:.1f} s")
+                elif silent_s > SUSPECT_AFTER_S - PING_PERIOD_S:
+                    uplink.is_suspect = True
+
+
+async def listen(acceptor: Acceptor, host: str, port: int) -> asyncio.Server:
+    """Raises PortTaken when the address cannot be bound."""
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.create_server(lambda: Uplink(acceptor), host, port, backlog=1024)
+    except OSError as exc:
+        raise PortTaken(f"cannot listen on {host}:{port} ({exc.strerror}); give another --data-port") from None

@@ -1,0 +1,51 @@
+"""Prometheus metrics of the engine and the data plane, read from their own counters when scraped: nothing is added to
+the token loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from moray.router.directory import Directory
+from moray.router.engine import Engine
+from moray.router.listener import Counters
+
+
+class RouterCollector(Collector):
+    def __init__(self, engine: Engine, directory: Directory, counters: Counters) -> None:
+        self._engine, self._directory, self._counters = engine, directory, counters
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._engine_metrics()
+        yield from self._uplink_metrics()
+        for name, value in asdict(self._counters).items():
+            yield CounterMetricFamily(f"moray_dataplane_{name}", f"Data plane: {name.replace('_', ' ')}.", value=value)
+
+    def _engine_metrics(self) -> Iterator[Metric]:
+        timings = self._engine.timings
+        seconds = CounterMetricFamily("moray_step_seconds", "Wall time of the token loop by part.", labels=["part"])
+        for name, value in timings.snapshot().items():
+            if name.endswith("_s"):
+                seconds.add_metric([name.removesuffix("_s")], value)
+        yield seconds
+        yield CounterMetricFamily("moray_steps", "Steps of the token loop.", value=timings.num_steps)
+        yield CounterMetricFamily("moray_mixtures", "MoE layers passed.", value=timings.num_mixtures)
+        scheduler = self._engine.scheduler
+        yield GaugeMetricFamily("moray_requests_running", "Requests being computed.", value=len(scheduler.running))
+        yield GaugeMetricFamily("moray_requests_waiting", "Requests that wait for a place.", value=len(scheduler.waiting))
+        yield GaugeMetricFamily("moray_kv_pages_free", "Free pages of the KV cache.", value=scheduler.pool.num_free)
+        yield GaugeMetricFamily("moray_kv_pages", "Pages of the KV cache.", value=scheduler.pool.num_pages)
+
+    def _uplink_metrics(self) -> Iterator[Metric]:
+        rows = CounterMetricFamily("moray_uplink_rows", "Rows sent to a replica.", labels=["node", "replica"])
+        latency = GaugeMetricFamily("moray_uplink_latency_seconds", "Mean dispatch latency.", labels=["node", "replica"])
+        for uplink in list(self._directory.uplinks.values()):
+            rows.add_metric(uplink.key, uplink.rows_sent)
+            latency.add_metric(uplink.key, uplink.latency_s)
+        yield rows
+        yield latency
+        missing = len(self._directory.missing())
+        yield GaugeMetricFamily("moray_experts_missing", "Experts without a live replica.", value=missing)

@@ -1,0 +1,52 @@
+"""Messages of a chat request: OpenAI's shape at the door, what chat templates expect behind it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import from_json
+
+
+class TextPart(BaseModel):
+    type: Literal["text"]
+    text: str
+
+
+class ChatMessage(BaseModel):
+    """``name``, ``tool_calls`` and ``tool_call_id`` go to the chat template as they are."""
+
+    model_config = ConfigDict(strict=True)
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[TextPart] | None = None
+    name: str | None = None
+    tool_call_id: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.content is None and not (self.role == "assistant" and self.tool_calls):
+            raise ValueError("content is required")
+        return self
+
+    def for_template(self) -> dict[str, Any]:
+        """Text parts joined by line ends; a developer is a system, the role that templates know."""
+        message = self.model_dump(exclude_none=True)
+        if isinstance(self.content, list):
+            message["content"] = "\n".join(part.text for part in self.content)
+        if self.role == "developer":
+            message["role"] = "system"
+        for call in message.get("tool_calls", ()):
+            _parse_arguments(call)
+        return message
+
+
+def _parse_arguments(call: dict[str, Any]) -> None:
+    """OpenAI sends a tool call's arguments as JSON text, templates expect the object."""
+    function = call.get("function")
+    if isinstance(function, dict) and isinstance(function.get("arguments"), str):
+        try:
+            function["arguments"] = from_json(function["arguments"])
+        except ValueError:
+            return  # a model's malformed call is history all the same

@@ -1,0 +1,178 @@
+"""The router as one object: data-plane listener, engine thread and gateway, put together in this order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from moray.architecture import Architecture
+from moray.config import Settings
+from moray.errors import BadSetting
+from moray.experts.source import ModelSource, open_model
+from moray.router.backbone import load_backbone
+from moray.router.directory import Directory
+from moray.router.engine import Engine
+from moray.router.engine_thread import EngineThread
+from moray.router.gateway import create_app
+from moray.router.gateway_settings import GatewaySettings
+from moray.router.kv_cache import KV_PAGE_SIZE
+from moray.router.listener import Acceptor, NetworkIdentity, listen
+from moray.router.metrics import RouterCollector
+from moray.router.network_experts import NetworkExperts
+from moray.router.scheduler import SchedulerLimits
+from moray.router.selftest import find_variance
+from moray.router.tokenizer import ModelTokenizer
+from moray.router.transport import ExpertTransport, LocalExperts
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSpec:
+    """Where a router finds its model and its secrets, and where it listens. Tokens are named by file, so that none
+    passes through Ray's object store."""
+
+    model: str
+    model_name: str
+    wire_token_file: str
+    http_host: str
+    http_port: int
+    data_host: str
+    data_port: int
+    settings: Settings
+    local_experts: bool = False  # the experts in this process: no network, for comparison
+
+
+class RouterService:
+    """``start`` returns when requests can be taken; experts may still be on their way."""
+
+    def __init__(self, spec: RouterSpec) -> None:
+        self.spec = spec
+        self.source = open_model(spec.model)
+        self.tokenizer = ModelTokenizer.load(Path(spec.model))
+        self.num_pages, self.context_length = plan_cache(self.source, spec.settings)
+        self.directory = Directory(self.source.architecture.num_experts)
+        self.acceptor = Acceptor(self._identity(), self.directory)
+        self.engine_thread = EngineThread(self._open_engine)
+        self.started_at = monotonic()
+
+    def start(self) -> FastAPI:
+        """Raises what building raises: PortTaken, BadCheckpoint."""
+        self.engine = self.engine_thread.start()
+        registry = CollectorRegistry()
+        registry.register(RouterCollector(self.engine, self.directory, self.acceptor.counters))
+        architecture = self.source.architecture
+        gateway_settings = GatewaySettings(self.spec.model_name, self.context_length, architecture.vocab_size)
+        return create_app(
+            self.engine_thread, self.tokenizer, gateway_settings, self.network, self.readiness, registry
+        )
+
+    def stop(self) -> None:
+        self.engine_thread.stop()
+
+    def readiness(self) -> list[str]:
+        missing = sorted(self.engine.experts.missing())
+        return [f"expert {expert} has no replica" for expert in missing]
+
+    def network(self) -> dict[str, Any]:
+        """What ``/network`` shows: nodes, experts, replicas, load, data addresses."""
+        now, nodes = monotonic(), dict[str, list[dict[str, Any]]]()
+        for uplink in list(self.directory.uplinks.values()):
+            if uplink.join is None:
+                continue
+            replica = {
+                "replica_id": uplink.join.replica_id,
+                "pid": uplink.join.pid,
+                "experts": uplink.join.experts,
+                "incarnation": uplink.join.incarnation,
+                "state": "draining" if uplink.is_draining else "suspect" if uplink.is_suspect else "serving",
+                "rows_in_flight": uplink.rows_in_flight,
+                "rows_sent": uplink.rows_sent,
+                "latency_ms": round(uplink.latency_s * 1000, 3),
+                "connected_s": round(now - uplink.joined_at, 1),
+            }
+            nodes.setdefault(uplink.join.node_id, []).append(replica)
+        scheduler = self.engine.scheduler
+        return {
+            "network_id": self.spec.settings.network_id,
+            "model": {"name": self.spec.model_name, "id": self.source.model_id, "numeric_class": "float32"},
+            "num_experts": self.directory.num_experts,
+            "missing_experts": sorted(self.engine.experts.missing()),
+            "batch_invariant": not self.variance,
+            "batch_variant_parts": self.variance,
+            "data_addresses": [f"{self.spec.data_host}:{self.spec.data_port}"],
+            "router": {
+                "pid": os.getpid(),
+                "uptime_s": round(now - self.started_at, 1),
+                "running": len(scheduler.running),
+                "waiting": len(scheduler.waiting),
+                "kv_pages_free": scheduler.pool.num_free,
+                "kv_pages": scheduler.pool.num_pages,
+                "timings": self.engine.timings.snapshot(),
+            },
+            "nodes": [{"node_id": node, "replicas": replicas} for node, replicas in sorted(nodes.items())],
+        }
+
+    def _identity(self) -> NetworkIdentity:
+        spec = self.spec
+        return NetworkIdentity(
+            network_id=spec.settings.network_id,
+            model_id=self.source.model_id,
+            numeric_class="float32",
+            num_experts=self.source.architecture.num_experts,
+            router=f"{spec.data_host}:{spec.data_port}",
+            token=bytes.fromhex(Path(spec.wire_token_file).read_text().strip()),
+        )
+
+    @asynccontextmanager
+    async def _open_engine(self) -> AsyncIterator[Engine]:
+        """Runs in the engine's loop: the listener's sockets belong to it."""
+        spec, settings = self.spec, self.spec.settings
+        backbone = load_backbone(self.source, self.context_length)
+        self.variance = find_variance(backbone, self.context_length)
+        limits = SchedulerLimits(
+            settings.max_running, settings.max_waiting, settings.max_step_tokens, settings.expert_wait_s
+        )
+        async with self._open_experts() as experts:
+            yield Engine(
+                backbone, experts, num_pages=self.num_pages, context_length=self.context_length, limits=limits
+            )
+
+    @asynccontextmanager
+    async def _open_experts(self) -> AsyncIterator[ExpertTransport]:
+        if self.spec.local_experts:
+            yield LocalExperts(self.source)
+            return
+        server = await listen(self.acceptor, self.spec.data_host, self.spec.data_port)
+        watch = asyncio.create_task(self.acceptor.watch())
+        try:
+            yield NetworkExperts(self.directory, self.acceptor.counters, self.spec.settings.dispatch_timeout_s)
+        finally:
+            watch.cancel()
+            server.close()
+            self.directory.close_all("the router is going down")
+
+
+def plan_cache(source: ModelSource, settings: Settings) -> tuple[int, int]:
+    """Pages that the KV cache's memory holds, and the context length that follows. Raises BadSetting when the wished
+    context does not fit."""
+    architecture = source.architecture
+    num_pages = settings.kv_cache_mb * 2**20 // _page_bytes(architecture)
+    wished = settings.context_length or architecture.max_position
+    if settings.context_length > architecture.max_position:
+        raise BadSetting(f"MORAY_CONTEXT_LENGTH {wished} is above the model's {architecture.max_position}; lower it")
+    if num_pages < 1 or (settings.context_length and wished > num_pages * KV_PAGE_SIZE):
+        raise BadSetting(f"{settings.kv_cache_mb} MiB of KV cache hold {num_pages * KV_PAGE_SIZE} tokens; raise MORAY_KV_CACHE_MB")
+    return num_pages, min(wished, num_pages * KV_PAGE_SIZE)
+
+
+def _page_bytes(architecture: Architecture) -> int:
+    width = architecture.kv_lora_rank + architecture.qk_rope_head_dim + 1
+    return architecture.num_layers * KV_PAGE_SIZE * width * 4

@@ -1,0 +1,216 @@
+"""An expert's connection, seen from the router: handshake, work out, results in.
+
+Callbacks run in the engine's event loop. A peer that breaks the protocol is disconnected with a reason and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, cast
+
+from torch import Tensor
+
+from moray import wire
+from moray.errors import JoinRefused, MorayError, WireError
+from moray.router.selection import Candidate
+
+if TYPE_CHECKING:
+    from moray.router.listener import Acceptor
+
+logger = logging.getLogger(__name__)
+
+LATENCY_WEIGHT = 0.1  # of the newest sample in the running mean
+FIRST_LATENCY_S = 0.001  # assumed until the first result
+
+
+class DispatchFailed(MorayError):
+    """One attempt on one uplink came to nothing; another replica may do."""
+
+    code = "dispatch_failed"
+
+
+@dataclass(slots=True)
+class _InFlight:
+    future: asyncio.Future[Tensor]
+    shape: tuple[int, int]  # of the result
+    num_rows: int
+    sent_at: float
+    timer: asyncio.TimerHandle
+
+
+class Uplink(asyncio.Protocol):
+    def __init__(self, acceptor: Acceptor) -> None:
+        self._acceptor = acceptor
+        self._loop = asyncio.get_running_loop()
+        self._reader = wire.FrameReader(wire.MAX_HANDSHAKE_BYTES)
+        self._in_flight: dict[int, _InFlight] = {}
+        self._expired: set[int] = set()  # seqs given up on, whose late results are let pass
+        self._next_seq = 0
+        self._timer: asyncio.TimerHandle | None = None  # ends a handshake that takes too long
+        self.join: wire.Join | None = None  # set once welcomed
+        self.hello: wire.Hello
+        self.is_draining = self.is_suspect = self.is_closed = False
+        self.rows_in_flight = self.rows_sent = self.rows_waiting = 0
+        self.latency_s = FIRST_LATENCY_S
+        self.heard_at = self.joined_at = monotonic()
+
+    @property
+    def is_usable(self) -> bool:
+        return self.join is not None and not self.is_draining and not self.is_closed
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(node, replica): the identity that only one live uplink may have."""
+        assert self.join is not None
+        return self.join.node_id, self.join.replica_id
+
+    def candidate(self) -> Candidate:
+        assert self.join is not None
+        return Candidate(self.rows_in_flight, self.join.capacity, self.latency_s, self.is_suspect)
+
+    # -- the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.peer = str(transport.get_extra_info("peername", ("?",))[0])
+        if not self._acceptor.admit_connection(self):
+            self.close("too many connections from this address wait for their handshake")
+            return
+        self.hello = self._acceptor.make_hello()
+        self._timer = self._loop.call_later(self._acceptor.handshake_timeout_s, self.close, "no Join in time")
+        self._write(self.hello)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at, self.is_suspect = monotonic(), False
+        try:
+            for payload in self._reader.feed(data):
+                self._acceptor.counters.frames_in += 1
+                self._handle(wire.decode(payload))
+        except WireError as broken:
+            self._acceptor.counters.protocol_errors += 1
+            self.close(f"{broken.code}: {broken}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._acceptor.connection_closed(self)
+        for flight in self._in_flight.values():
+            self._settle(flight, DispatchFailed("the uplink closed"))
+        self._in_flight.clear()
+
+    def close(self, reason: str) -> None:
+        if not self.is_closed:
+            name = self.join.replica_id if self.join else self.peer
+            logger.info("uplink of %s closed: %s", name, reason)
+            self.is_closed = True
+            self._transport.abort()
+
+    # -- messages
+
+    def _handle(self, message: wire.Message) -> None:
+        if self.join is None:
+            self._handle_join(message)
+            return
+        match message:
+            case wire.Result(seq, outputs):
+                self._handle_result(seq, outputs)
+            case wire.Busy(seq):
+                self._finish(seq, DispatchFailed("the replica is busy"))
+            case wire.Failure(seq, code, reason):
+                logger.warning("%s failed a dispatch: %s: %s", self.join.replica_id, code, reason)
+                self._finish(seq, DispatchFailed(f"{code}: {reason}"))
+            case wire.Pong():
+                self.rows_waiting = message.rows_waiting
+            case wire.Drain(reason):
+                logger.info("%s drains: %s", self.join.replica_id, reason)
+                self.is_draining = True
+                self._acceptor.directory.refresh()
+            case _:
+                raise WireError(f"an uplink does not send {message.kind}")
+
+    def _handle_join(self, message: wire.Message) -> None:
+        if not isinstance(message, wire.Join):
+            raise WireError(f"expected join, got {message.kind}")
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            welcome = self._acceptor.welcome(self.hello, message)
+            self.join = message
+            self._acceptor.directory.register(self)
+        except JoinRefused as refused:
+            self.join = None
+            self._acceptor.counters.joins_refused += 1
+            self._write(wire.Reject(refused.reason_code, str(refused)[:512]))
+            logger.warning("refused %s: %s", self.peer, refused)
+            self.is_closed = True
+            self._transport.close()  # after the Reject is flushed
+            return
+        self._acceptor.handshake_done(self)
+        self._reader.limit_bytes = wire.MAX_FRAME_BYTES
+        self.joined_at = monotonic()
+        self._write(welcome)
+
+    # -- work
+
+    def dispatch(
+        self, layer: int, groups: list[tuple[int, int]], row_index: Tensor, hidden_states: Tensor, timeout_s: float
+    ) -> asyncio.Future[Tensor]:
+        """Send rows and return the future of their outputs [A, D]; it fails with DispatchFailed, at the latest
+        after ``timeout_s``. The frame is written before this returns."""
+        seq, self._next_seq = self._next_seq, self._next_seq + 1
+        num_rows = row_index.shape[0]
+        message = wire.Dispatch(seq, layer, groups, row_index, hidden_states, int(timeout_s * 1000))
+        future: asyncio.Future[Tensor] = self._loop.create_future()
+        timer = self._loop.call_later(timeout_s, self._expire, seq)
+        shape = (num_rows, hidden_states.shape[1])
+        self._in_flight[seq] = _InFlight(future, shape, num_rows, monotonic(), timer)
+        self.rows_in_flight += num_rows
+        self.rows_sent += num_rows
+        self._write(message)
+        return future
+
+    def ping(self, token: int) -> None:
+        self._write(wire.Ping(token))
+
+    def _handle_result(self, seq: int, outputs: Tensor) -> None:
+        flight = self._in_flight.get(seq)
+        if flight is not None and tuple(outputs.shape) != flight.shape:
+            raise WireError(f"a result of shape {tuple(outputs.shape)} where {flight.shape} was due")
+        if flight is not None:
+            self.latency_s += LATENCY_WEIGHT * (monotonic() - flight.sent_at - self.latency_s)
+        self._finish(seq, outputs)
+
+    def _finish(self, seq: int, outcome: Tensor | DispatchFailed) -> None:
+        flight = self._in_flight.pop(seq, None)
+        if flight is None:
+            if seq not in self._expired:
+                raise WireError(f"an answer to dispatch {seq}, which was never sent or is answered")
+            self._expired.discard(seq)
+            return
+        self._settle(flight, outcome)
+
+    def _settle(self, flight: _InFlight, outcome: Tensor | DispatchFailed) -> None:
+        flight.timer.cancel()
+        self.rows_in_flight -= flight.num_rows
+        if flight.future.done():
+            return
+        if isinstance(outcome, DispatchFailed):
+            flight.future.set_exception(outcome)
+            flight.future.exception()  # a dispatch that was abandoned for another reason leaves no complaint
+        else:
+            flight.future.set_result(outcome)
+
+    def _expire(self, seq: int) -> None:
+        self.is_suspect = True
+        self._expired.add(seq)
+        self._acceptor.counters.timeouts += 1
+        self._settle(self._in_flight.pop(seq), DispatchFailed("no answer in time"))
+
+    def _write(self, message: wire.Message) -> None:
+        self._acceptor.counters.frames_out += 1
+        self._transport.write(wire.encode(message))
+

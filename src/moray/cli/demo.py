@@ -1,0 +1,68 @@
+"""``moray demo``: from nothing to streamed tokens, on this machine, cleaned up afterwards."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from moray.cli.launch import LaunchOptions, launch, summarise
+from moray.cli.network import show_network, terminated_as_interrupt
+from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
+from moray.nodes.cluster import stop_cluster
+
+PROMPT = "A moray waits in the reef"
+MAX_LINE_BYTES = 1 << 20
+
+
+def demo(
+    nodes: Annotated[int, typer.Option("--nodes", min=1, max=64, help="Expert nodes.")] = 8,
+    tokens: Annotated[int, typer.Option("--tokens", min=1, max=1024, help="Tokens to stream.")] = 64,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Make a small random model, start a network of expert nodes, stream tokens from it, stop everything."""
+    console = Console(stderr=as_json)
+    with terminated_as_interrupt(), tempfile.TemporaryDirectory(prefix="moray-demo-") as scratch:
+        model = Path(scratch) / "demo-model"
+        with console.status("making a small model of the DeepSeek-V3 architecture") as line:
+            write_random_checkpoint(model, DEMO_CONFIG, seed=0)
+            options = LaunchOptions(model, nodes, 1, 1, "127.0.0.1", 0, 0, Path(scratch) / "state")
+            record = launch(options, lambda text: line.update(text))
+        try:
+            summary = summarise(record)
+            if not as_json:
+                show_network(summary, as_json=False)
+                console.print("The weights are random, so the text means nothing; every token crossed the nodes above.")
+                console.print(PROMPT, style="bold", end="", highlight=False, markup=False)
+            text = ""
+            for piece in stream_completion(summary["url"], summary["model"], tokens):
+                text += piece
+                if not as_json:
+                    console.print(piece, end="", highlight=False, markup=False, soft_wrap=True)
+            if as_json:
+                print(json.dumps(summary | {"prompt": PROMPT, "text": text}))
+            else:
+                console.print()
+        finally:
+            with console.status("stopping"):
+                stop_cluster(record)
+
+
+def stream_completion(url: str, model: str, num_tokens: int) -> Iterator[str]:
+    """Text pieces of a streamed completion, as any OpenAI client would read them."""
+    body: dict[str, Any] = {"model": model, "prompt": PROMPT, "max_tokens": num_tokens, "temperature": 0, "stream": True}
+    body["ignore_eos"] = True
+    request = urllib.request.Request(  # noqa: S310: our own http URL
+        f"{url}/v1/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=120) as reply:  # noqa: S310
+        while line := reply.readline(MAX_LINE_BYTES):
+            data = line.decode().removeprefix("data: ").strip()
+            if data and data != "[DONE]":
+                yield from (choice["text"] for choice in json.loads(data).get("choices", ()))

@@ -1,0 +1,194 @@
+"""Starting a local network, step by step, and describing one that runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moray.config import Settings, read_settings
+from moray.errors import ClusterError, PortTaken
+from moray.experts.source import ModelSource, open_model
+from moray.nodes.cluster import ROUTER_RESOURCE, SLOT_RESOURCE, ClusterSpec, start_cluster, stop_cluster
+from moray.nodes.placement import expert_sets, slots_per_node
+from moray.nodes.rayenv import NODE_VARIABLE
+from moray.nodes.state import WIRE_TOKEN, ClusterRecord, write_state
+
+READY_TIMEOUT_S = 180.0
+POLL_S = 0.1
+MAX_REPLY_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchOptions:
+    model: Path
+    num_nodes: int
+    replicas: int
+    experts_per_replica: int
+    http_host: str
+    http_port: int  # 0: a free one
+    data_port: int  # 0: a free one
+    state_dir: Path | None
+
+
+def launch(options: LaunchOptions, report: Callable[[str], None]) -> ClusterRecord:
+    """Start everything and return when every expert has a replica. After a failure nothing is left running.
+
+    Raises BadInput subclasses for what the caller can correct, ClusterError for what did not start.
+    """
+    settings = read_settings()
+    report("reading the model")
+    source = open_model(options.model)
+    check_servable(source, settings)
+    sets = expert_sets(source.architecture.num_experts, options.experts_per_replica)
+    slots = slots_per_node(len(sets), options.replicas, options.num_nodes)
+    http_port = reserve_port(options.http_host, options.http_port, "--http-port")
+    data_port = reserve_port("127.0.0.1", options.data_port, "--data-port")
+    report(f"starting {options.num_nodes} Ray nodes")
+    record = start_cluster(
+        ClusterSpec(
+            num_nodes=options.num_nodes,
+            slots=slots,
+            state_dir=options.state_dir,
+            model_path=options.model.absolute(),
+            env={"OMP_WAIT_POLICY": "PASSIVE"},  # spinning OpenMP threads stall each other on few cores
+        )
+    )
+    try:
+        record = record.model_copy(update={"url": f"http://{_host_in_url(options.http_host)}:{http_port}"})
+        write_state(record)
+        _deploy(record, options, settings, sets, http_port, data_port, report)
+    except BaseException:
+        stop_cluster(record)
+        raise
+    return record
+
+
+def check_servable(source: ModelSource, settings: Settings) -> None:
+    """Find here, in a second, what would otherwise fail in a replica a minute later."""
+    from moray.router.service import plan_cache
+    from moray.router.tokenizer import ModelTokenizer
+
+    source.tokenizer_files()
+    ModelTokenizer.load(source.folder)
+    plan_cache(source, settings)
+
+
+def _deploy(
+    record: ClusterRecord,
+    options: LaunchOptions,
+    settings: Settings,
+    sets: list[tuple[int, ...]],
+    http_port: int,
+    data_port: int,
+    report: Callable[[str], None],
+) -> None:
+    from moray.experts.deployment import ExpertSpec, expert_app
+    from moray.nodes.serve import connected, deploy_together, start_serve, wait_ready
+    from moray.router.deployment import APP_NAME, router_app
+    from moray.router.service import RouterSpec
+
+    model, token_file = str(options.model.absolute()), str(record.state_dir / WIRE_TOKEN)
+    incarnations = record.state_dir / "incarnations"
+    incarnations.mkdir(mode=0o700, exist_ok=True)
+    router = RouterSpec(
+        model=model,
+        model_name=options.model.absolute().name,
+        wire_token_file=token_file,
+        http_host=options.http_host,
+        http_port=http_port,
+        data_host="127.0.0.1",
+        data_port=data_port,
+        settings=settings,
+    )
+    experts = [
+        ExpertSpec(model, members, (("127.0.0.1", data_port),), token_file, str(incarnations), settings.replica_capacity_rows)
+        for members in sets
+    ]
+    apps = {APP_NAME: router_app(router, ROUTER_RESOURCE)}
+    apps |= {spec.replica_id: expert_app(spec, options.replicas, SLOT_RESOURCE, NODE_VARIABLE) for spec in experts}
+    with connected(record):
+        report("starting Serve")
+        start_serve()
+        report(f"starting the router and {len(experts) * options.replicas} expert replicas")
+        deploy_together(apps)
+        wait_ready(list(apps), READY_TIMEOUT_S)
+    report("waiting for the experts to join")
+    _wait_for_experts(record, len(experts) * options.replicas)
+
+
+def _wait_for_experts(record: ClusterRecord, num_replicas: int) -> None:
+    """Until every replica has joined, not only one of each expert: what was asked for is what is there."""
+    until = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < until:
+        network = fetch_network(record)
+        if network is not None and sum(len(node["replicas"]) for node in network["nodes"]) >= num_replicas:
+            return
+        time.sleep(POLL_S)
+    raise ClusterError(f"not every expert joined in {READY_TIMEOUT_S:.0f} s; end other load and try again")
+
+
+def fetch_network(record: ClusterRecord) -> dict[str, Any] | None:
+    """The router's ``/network``, None when it does not answer."""
+    try:
+        with urllib.request.urlopen(f"{record.url}/network", timeout=5) as reply:  # noqa: S310: our own http URL
+            network: dict[str, Any] = json.loads(reply.read(MAX_REPLY_BYTES))
+            return network
+    except (urllib.error.URLError, OSError, ValueError):
+        return None
+
+
+def summarise(record: ClusterRecord) -> dict[str, Any]:
+    """What ``up`` and ``status`` print: the URL, and each node with its processes and experts."""
+    network = fetch_network(record) if record.url else None
+    joined = {node["node_id"]: node["replicas"] for node in network["nodes"]} if network else {}
+    nodes = []
+    for node in record.nodes:
+        replicas = joined.get(node.node_id, [])
+        experts = sorted({expert for replica in replicas for expert in replica["experts"]})
+        nodes.append({"node_id": node.node_id, "pids": [replica["pid"] for replica in replicas], "experts": experts})
+    if network is None:
+        reason = "the router does not answer"
+    elif network["missing_experts"]:
+        reason = f"no replica of experts {', '.join(map(str, network['missing_experts']))}"
+    else:
+        reason = ""
+    return {
+        "url": record.url,
+        "ready": not reason,
+        "reason": reason,
+        "model": network["model"]["name"] if network else (record.model_path.name if record.model_path else ""),
+        "model_id": network["model"]["id"] if network else "",
+        "batch_invariant": bool(network and network["batch_invariant"]),
+        "router_pid": network["router"]["pid"] if network else None,
+        "data_addresses": network["data_addresses"] if network else [],
+        "state_dir": str(record.state_dir),
+        "nodes": nodes,
+    }
+
+
+def reserve_port(host: str, port: int, option: str) -> int:
+    """``port`` if it can be bound, or a free one for 0. Raises PortTaken.
+
+    It is released again at once; who takes it meanwhile is found out when the router binds.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as exc:
+            raise PortTaken(f"cannot listen on {host}:{port} ({os.strerror(exc.errno or 0)}); give another {option}") from None
+        return int(probe.getsockname()[1])
+
+
+def _host_in_url(host: str) -> str:
+    if host in ("0.0.0.0", "::"):  # noqa: S104: an address to ask, not one to bind
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,98 @@
+"""``moray up``, ``status`` and ``down``: one operator's network on this machine."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from moray.cli.launch import LaunchOptions, fetch_network, launch, summarise
+from moray.errors import ClusterError
+from moray.nodes.cluster import stop_cluster
+from moray.nodes.state import open_state_dir, read_state
+
+StateDir = Annotated[Path | None, typer.Option("--state-dir", help="Where this network keeps its secrets and records.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and no progress.")]
+
+
+def up(
+    model: Annotated[Path, typer.Option("--model", help="A checkpoint in Hugging Face format or a sharded folder.")],
+    nodes: Annotated[int, typer.Option("--nodes", min=1, max=256, help="Expert nodes to start here.")] = 8,
+    replicas: Annotated[int, typer.Option("--replicas", min=1, help="Running copies of each expert.")] = 1,
+    experts_per_replica: Annotated[int, typer.Option("--experts-per-replica", min=1, help="Experts in one process.")] = 1,
+    http_host: Annotated[str, typer.Option("--http-host", help="Address of the gateway.")] = "127.0.0.1",
+    http_port: Annotated[int, typer.Option("--http-port", min=0, max=65535, help="0 takes a free one.")] = 8000,
+    data_port: Annotated[int, typer.Option("--data-port", min=0, max=65535, help="Where experts dial; 0: a free one.")] = 0,
+    state_dir: StateDir = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when ready and leave the network running.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Start a network on this machine and serve MODEL with an OpenAI-compatible API."""
+    options = LaunchOptions(model, nodes, replicas, experts_per_replica, http_host, http_port, data_port, state_dir)
+    progress = Console(stderr=True, quiet=as_json)
+    with terminated_as_interrupt():
+        with progress.status("starting") as line:
+            record = launch(options, lambda text: line.update(text))
+        try:
+            show_network(summarise(record), as_json)
+            if not detach:
+                progress.print("Ctrl-C stops it", highlight=False)
+                threading.Event().wait()
+        except BaseException:
+            stop_cluster(record)
+            raise
+
+
+def status(state_dir: StateDir = None, as_json: JsonOption = False) -> None:
+    """Show the network of a state directory: its URL, nodes, processes and experts."""
+    record = read_state(open_state_dir(state_dir))
+    if record is None:
+        raise ClusterError("no network runs from this state directory; start one with `moray up`")
+    summary = summarise(record)
+    show_network(summary, as_json)
+    if not summary["ready"]:
+        raise typer.Exit(1)
+
+
+def down(state_dir: StateDir = None, as_json: JsonOption = False) -> None:
+    """Stop the network of a state directory and all that it left, also after a crash."""
+    record = read_state(open_state_dir(state_dir))
+    ended = stop_cluster(record) if record is not None else 0
+    if as_json:
+        print(json.dumps({"processes_ended": ended}))
+    else:
+        text = f"stopped, {ended} processes ended" if record is not None else "nothing runs"
+        Console(stderr=True).print(text, highlight=False)
+
+
+def show_network(summary: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(summary), flush=True)
+        return
+    console = Console()
+    state = "ready" if summary["ready"] else f"not ready: {summary['reason']}"
+    console.print(f"{summary['url']}/v1  ({summary['model']}, {state})", highlight=False, soft_wrap=True)
+    table = Table("node", "processes", "experts", box=None, padding=(0, 2))
+    for node in summary["nodes"]:
+        columns = (", ".join(map(str, node[key])) or "none" for key in ("pids", "experts"))
+        table.add_row(node["node_id"], *columns)
+    console.print(table)
+
+
+class terminated_as_interrupt:
+    """SIGTERM ends the block as Ctrl-C does, so that it cleans up under a service manager too."""
+
+    def __enter__(self) -> None:
+        self._previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._previous)
+
+
+__all__ = ["down", "fetch_network", "show_network", "status", "up"]

@@ -1,0 +1,282 @@
+"""The wire protocol between a router and its experts: frames, messages, tensors.
+
+A frame is a 4-byte little-endian length, then that many bytes of msgpack: a map whose ``kind`` names the message and
+whose other keys are its fields. Unknown keys are ignored, unknown kinds are refused. A tensor is msgpack ext type 1:
+dtype code (u8), number of dimensions (u8), each dimension (u32, little-endian), then the raw values, little-endian.
+Nothing here can run code: no pickle, no class names, every field is checked against its declared type.
+
+    expert                         router
+      | ------------ TCP ------------> |
+      | <----------- Hello ----------- |   challenge, model id
+      | ------------ Join -----------> |   who, which experts, proof over Hello and Join
+      | <---- Welcome or Reject ------ |
+      | <---------- Dispatch --------- |   rows of hidden states for one layer
+      | ---- Result/Busy/Failure ----> |
+      | <-------- Ping / Pong -------> |
+      | ------------ Drain ----------> |   no new work; what is in flight is still answered
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+import struct
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, ClassVar
+
+import msgpack
+import torch
+from annotated_types import Ge, Le, Len
+from pydantic import ConfigDict, SkipValidation, Strict, TypeAdapter, ValidationError
+from torch import Tensor
+
+from moray.errors import FrameMalformed, FrameTooLarge
+
+PROTOCOL_VERSION = 1
+MAX_HANDSHAKE_BYTES = 4096  # before a peer is authenticated
+MAX_FRAME_BYTES = 64 << 20  # after it: 256 rows of 7168 float32 values, eight experts each, is 59 MB
+MAX_DIMENSIONS = 4
+TENSOR_EXT = 1
+
+_LENGTH = struct.Struct("<I")
+_DTYPES: dict[int, torch.dtype] = {0: torch.float32, 1: torch.bfloat16, 2: torch.float16, 3: torch.int8, 4: torch.int32}
+_CODES = {dtype: code for code, dtype in _DTYPES.items()}
+
+U64 = Annotated[int, Strict(), Ge(0), Le(2**64 - 1)]
+Count = Annotated[int, Strict(), Ge(0), Le(2**31 - 1)]
+Name = Annotated[str, Strict(), Len(0, 128)]
+Reason = Annotated[str, Strict(), Len(0, 512)]
+Digest = Annotated[bytes, Strict(), Len(32, 32)]
+OptionalDigest = Annotated[bytes, Strict(), Len(0, 32)]  # empty: not given
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Router's first words. ``challenge`` is 32 random bytes, good for one Join within ten seconds."""
+
+    kind: ClassVar[str] = "hello"
+    protocol_min: Count
+    protocol_max: Count
+    network_id: Name
+    chain_id: U64  # 0: no chain
+    model_id: Name
+    router: Name
+    challenge: Digest
+    features: Annotated[list[Name], Len(0, 32)]
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A replica presents itself. ``proof`` answers the challenge, see ``join_proof``; ``signer``, ``signature``,
+    ``tls_cert_sha256`` and ``expires_at`` stay empty inside one operator's trust domain."""
+
+    kind: ClassVar[str] = "join"
+    protocol: Count
+    node_id: Name
+    signer: Name
+    replica_id: Name
+    incarnation: U64  # rises with every dial of this (node, replica)
+    experts: Annotated[list[Count], Len(1, 1024)]
+    shards_digest: Digest  # over the shards of all its experts, see ``digest_of``
+    model_id: Name
+    numeric_class: Name
+    capacity: Count  # rows in flight that the replica accepts
+    pid: Count
+    router: Name
+    tls_cert_sha256: OptionalDigest
+    expires_at: U64  # Unix seconds, 0: unset
+    features: Annotated[list[Name], Len(0, 32)]
+    signature: Annotated[bytes, Strict(), Len(0, 65)]
+    proof: OptionalDigest
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    kind: ClassVar[str] = "welcome"
+    uplink_id: Digest  # SHA-256(Hello frame || Join frame)
+    proof: OptionalDigest  # the router knows the token too
+    max_rows: Count  # of one Dispatch
+    ping_period_ms: Count
+    epoch_rows: U64  # 0: unpaid inside one operator
+    prices: Annotated[list[U64], Len(0, 16)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    kind: ClassVar[str] = "reject"
+    code: Name
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Rows of one layer for the experts of one uplink. ``row_index`` [A] names, group by group, the row of
+    ``hidden_states`` [R, D] that goes to the group's expert; counts of the groups add up to A."""
+
+    kind: ClassVar[str] = "dispatch"
+    seq: U64  # from 0 without gaps, per uplink
+    layer: Count
+    groups: Annotated[list[tuple[Count, Count]], Len(1, 1024)]  # (expert, count), experts ascending
+    row_index: SkipValidation[Tensor]  # int32
+    hidden_states: SkipValidation[Tensor]
+    deadline_ms: Count  # what is left of the router's patience when the frame is sent
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    kind: ClassVar[str] = "result"
+    seq: U64
+    outputs: SkipValidation[Tensor]  # [A, D], unweighted, in the Dispatch's order
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """The replica's capacity is used up; nothing was computed."""
+
+    kind: ClassVar[str] = "busy"
+    seq: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """This Dispatch could not be answered; the uplink stays."""
+
+    kind: ClassVar[str] = "failure"
+    seq: U64
+    code: Name
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    kind: ClassVar[str] = "ping"
+    token: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    kind: ClassVar[str] = "pong"
+    token: U64
+    rows_waiting: Count
+    rows_done: U64  # since the replica started
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    kind: ClassVar[str] = "drain"
+    reason: Reason
+
+
+Message = Hello | Join | Welcome | Reject | Dispatch | Result | Busy | Failure | Ping | Pong | Drain
+_CLASSES: tuple[type[Any], ...] = (Hello, Join, Welcome, Reject, Dispatch, Result, Busy, Failure, Ping, Pong, Drain)
+_CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="ignore")
+for _class in _CLASSES:
+    _class.__pydantic_config__ = _CONFIG
+_ADAPTERS = {cls.kind: TypeAdapter(cls) for cls in _CLASSES}
+_FIELDS = {cls: tuple(field.name for field in fields(cls)) for cls in _CLASSES}
+_TENSOR_FIELDS = {"dispatch": ("row_index", "hidden_states"), "result": ("outputs",)}
+
+
+def encode(message: Message) -> bytes:
+    """One whole frame, length included."""
+    body = {"kind": message.kind, **{name: getattr(message, name) for name in _FIELDS[type(message)]}}
+    payload: bytes = msgpack.packb(body, default=_pack_tensor)
+    return _LENGTH.pack(len(payload)) + payload
+
+
+def decode(payload: bytes | bytearray | memoryview) -> Message:
+    """The message of a frame's payload. Raises FrameMalformed for anything that is not exactly one."""
+    try:
+        body = msgpack.unpackb(payload, ext_hook=_unpack_tensor, strict_map_key=True)
+    except FrameMalformed:
+        raise
+    except Exception as exc:  # msgpack raises a dozen types, UnicodeDecodeError among them
+        raise FrameMalformed(f"not msgpack: {type(exc).__name__}") from None
+    if not isinstance(body, dict):
+        raise FrameMalformed("not a map")
+    kind = body.pop("kind", None)
+    adapter = _ADAPTERS.get(kind) if isinstance(kind, str) else None
+    if adapter is None:
+        raise FrameMalformed(f"unknown kind {str(kind)[:32]!r}")
+    for name in _TENSOR_FIELDS.get(kind, ()):  # checked here: an isinstance is all there is to it
+        if not isinstance(body.get(name), Tensor):
+            raise FrameMalformed(f"{kind}.{name} is not a tensor")
+    try:
+        message: Message = adapter.validate_python(body)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False)[0]
+        raise FrameMalformed(f"{kind}.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    return message
+
+
+class FrameReader:
+    """Cuts a byte stream into payloads. ``limit_bytes`` may be raised once a peer is authenticated."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Payloads completed by ``data``. Raises FrameTooLarge as soon as a length says so, before storing it."""
+        buffer = self._buffer
+        buffer += data
+        payloads, start = [], 0
+        while len(buffer) - start >= _LENGTH.size:
+            (size,) = _LENGTH.unpack_from(buffer, start)
+            if size > self.limit_bytes:
+                raise FrameTooLarge(f"a frame of {size} bytes; the limit is {self.limit_bytes}")
+            end = start + _LENGTH.size + size
+            if len(buffer) < end:
+                break
+            payloads.append(bytes(memoryview(buffer)[start + _LENGTH.size : end]))
+            start = end
+        del buffer[:start]
+        return payloads
+
+    @property
+    def has_partial(self) -> bool:
+        return bool(self._buffer)
+
+
+def join_proof(token: bytes, hello: Hello, join: Join) -> bytes:
+    """HMAC-SHA256 under the operator's token over everything both sides said, ``join.proof`` left empty."""
+    unproven = encode(Join(**{**{name: getattr(join, name) for name in _FIELDS[Join]}, "proof": b""}))
+    return hmac.digest(token, b"moray join" + encode(hello) + unproven, "sha256")
+
+
+def welcome_proof(token: bytes, uplink_id: bytes) -> bytes:
+    """The router's answer in kind: an expert takes no work from a stranger on its router's port."""
+    return hmac.digest(token, b"moray welcome" + uplink_id, "sha256")
+
+
+def uplink_id(hello: Hello, join: Join) -> bytes:
+    return hashlib.sha256(encode(hello) + encode(join)).digest()
+
+
+def digest_of(shard_digests: list[bytes]) -> bytes:
+    """``Join.shards_digest``: SHA-256 over the shard digests of the experts, in ascending expert id."""
+    return hashlib.sha256(b"".join(shard_digests)).digest()
+
+
+def _pack_tensor(value: object) -> msgpack.ExtType:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{type(value).__name__} does not travel")
+    header = struct.pack(f"<BB{value.ndim}I", _CODES[value.dtype], value.ndim, *value.shape)
+    raw = value.contiguous().view(torch.uint8).numpy() if value.ndim else value.reshape(1).view(torch.uint8).numpy()
+    return msgpack.ExtType(TENSOR_EXT, header + raw.tobytes())
+
+
+def _unpack_tensor(code: int, data: bytes) -> Tensor:
+    if code != TENSOR_EXT or len(data) < 2:
+        raise FrameMalformed(f"unknown ext type {code}")
+    dtype, ndim = _DTYPES.get(data[0]), data[1]
+    start = 2 + 4 * ndim
+    if dtype is None or ndim > MAX_DIMENSIONS or len(data) < start:
+        raise FrameMalformed("a tensor with a broken header")
+    shape = struct.unpack_from(f"<{ndim}I", data, 2)
+    if math.prod(shape) * dtype.itemsize != len(data) - start:
+        raise FrameMalformed(f"a tensor of shape {shape} in {len(data) - start} bytes")
+    if len(data) == start:
+        return torch.empty(shape, dtype=dtype)
+    return torch.frombuffer(bytearray(data), dtype=dtype, offset=start).view(shape)
