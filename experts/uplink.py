@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 3.0
 HANDSHAKE_TIMEOUT_S = 10.0
+MAX_UNREAD_BYTES = 2 * wire.MAX_FRAME_BYTES  # written and not taken by the router; beyond it the uplink ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +45,37 @@ class ExpertUplink(asyncio.Protocol):
 
     def __init__(self, identity: ReplicaIdentity, incarnation: int, executor: Executor) -> None:
         self._identity, self._incarnation, self._executor = identity, incarnation, executor
-        self._reader = wire.FrameReader(wire.MAX_FRAME_BYTES)  # the router's own limits protect the router
-        self._reader.limit_bytes = wire.MAX_HANDSHAKE_BYTES
+        self._reader = wire.FrameReader(wire.MAX_HANDSHAKE_BYTES)
         self._hello: wire.Hello | None = None
         self._join: wire.Join | None = None
-        self.is_serving = False
-        loop = asyncio.get_running_loop()
-        self.closed: asyncio.Future[None] = loop.create_future()
-        self._timer = loop.call_later(HANDSHAKE_TIMEOUT_S, self._end, WireError("the router did not welcome in time"))
+        self.is_serving = self.was_welcomed = False
+        self._loop = asyncio.get_running_loop()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None  # ends a handshake that takes too long
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        late = WireError("the router did not welcome in time")
+        self._timer = self._loop.call_later(HANDSHAKE_TIMEOUT_S, self._end, late)
 
     def data_received(self, data: bytes) -> None:
+        if self.closed.done():
+            return
         try:
-            messages = [wire.decode(payload) for payload in self._reader.feed(data)]
-            dispatches = [m for m in messages if isinstance(m, wire.Dispatch)]
-            for message in messages:
-                if not isinstance(message, wire.Dispatch):
+            dispatches = []
+            for payload in self._reader.feed(data):
+                message = wire.decode(payload)
+                if isinstance(message, wire.Dispatch) and self.is_serving:
+                    dispatches.append(message)
+                else:
                     self._handle(message)
             if dispatches:
                 self._serve(dispatches)
         except (WireError, JoinRefused) as broken:
             self._end(broken)
+        except Exception as mistake:  # of ours, on this router's bytes; other routers are served on
+            logger.exception("a router's frame could not be handled")
+            self._end(WireError(f"an internal error: {type(mistake).__name__}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(None)
@@ -79,8 +88,6 @@ class ExpertUplink(asyncio.Protocol):
         self._end(None)
 
     def _serve(self, dispatches: list[wire.Dispatch]) -> None:
-        if not self.is_serving:
-            raise WireError("a dispatch before the welcome")
         for answer in self._executor.execute(dispatches):
             self._write(answer)
 
@@ -91,10 +98,10 @@ class ExpertUplink(asyncio.Protocol):
                 self._write(self._join)
             case wire.Welcome() if self._join is not None and not self.is_serving:
                 self._check_welcome(message)
-                self._timer.cancel()
+                self._stop_timer()
                 self._reader.limit_bytes = wire.MAX_FRAME_BYTES
-                self.is_serving = True
-                logger.info("%s serves %s", self._identity.replica_id, self._hello.router if self._hello else "")
+                self.is_serving = self.was_welcomed = True
+                logger.info("%s serves %r", self._identity.replica_id, self._hello.router if self._hello else "")
             case wire.Reject(code, reason):
                 raise JoinRefused(code, reason)
             case wire.Ping(token):
@@ -139,10 +146,16 @@ class ExpertUplink(asyncio.Protocol):
 
     def _write(self, message: wire.Message) -> None:
         self._transport.write(wire.encode(message))
+        if self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+            raise WireError("the router does not read what it is sent")
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _end(self, error: Exception | None) -> None:
         self.is_serving = False
-        self._timer.cancel()
+        self._stop_timer()
         if hasattr(self, "_transport"):
             self._transport.abort()
         if not self.closed.done():
@@ -161,6 +174,7 @@ async def keep_uplink(
     on_change: Callable[[ExpertUplink | None], None],
 ) -> None:
     """Dial the router at host:port, serve it, and dial again whenever the connection ends; until cancelled.
+    Raises what ``next_incarnation`` raises.
 
     ``on_change`` hears each new uplink, and None when it is gone.
     """
@@ -176,7 +190,9 @@ async def keep_uplink(
             finally:
                 on_change(None)
                 uplink.close()
-            backoff_s = FIRST_BACKOFF_S
+                if uplink.was_welcomed:
+                    backoff_s = FIRST_BACKOFF_S / 2  # doubled below
+            backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
         except (OSError, WireError, JoinRefused) as exc:
             logger.warning("%s: router %s:%d: %s", identity.replica_id, host, port, exc)
             backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)

@@ -64,9 +64,13 @@ class UplinkThread:
         self._is_ready.set()
         tasks = [asyncio.create_task(self._keep(address)) for address in self._routers]
         tasks.append(asyncio.create_task(self._beat()))
-        await self._stop.wait()
-        for task in tasks:
+        tasks.append(asyncio.create_task(self._stop.wait()))
+        # None of them ends by itself but by a mistake; then the thread ends too, and ``check`` tells Serve.
+        ended, running = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in running:
             task.cancel()
+        for task in ended:
+            task.result()
 
     async def _keep(self, address: tuple[str, int]) -> None:
         def on_change(uplink: ExpertUplink | None) -> None:

@@ -37,6 +37,8 @@ _OBJECT_STORE_BYTES = 80_000_000
 # A Unix socket's path has at most 107 bytes and Ray appends about 65, so not below a long TMPDIR.
 _TEMP_ROOT = Path("/tmp")  # noqa: S108
 _TEMP_PREFIX = "moray-"
+# Ray makes its own directory mode 0777, so it gets one inside a private one.
+_RAY_DIR = "r"
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def restart_node(record: ClusterRecord, i: int, start_timeout_s: float = 120.0) 
     node = record.nodes[i]
     with hold_lock(record.state_dir):
         end_marked(record.marker, variables={NODE_VARIABLE: node.node_id})
-        shutil.rmtree(record.temp_dir / node.node_id, ignore_errors=True)
+        shutil.rmtree(_ray_dir(record) / node.node_id, ignore_errors=True)
         _launch(record, None, [_node_start(record, node)], start_timeout_s)
 
 
@@ -140,7 +142,7 @@ def _end(record: ClusterRecord) -> int:
 
 
 def _launch(record: ClusterRecord, head: Start | None, nodes: list[Start], timeout_s: float) -> None:
-    plan = Plan(temp_dir=record.temp_dir, head=head, nodes=nodes)
+    plan = Plan(temp_dir=_ray_dir(record), head=head, nodes=nodes)
     env = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MORAY_"))}
     env |= ray_environment(record.state_dir / RAY_TOKEN, is_lean=record.is_lean)
     env |= record.env | {MARKER_VARIABLE: record.marker}
@@ -188,7 +190,7 @@ def _head_start(record: ClusterRecord) -> Start:
         "--num-cpus=1",
         f"--resources={_json({ROUTER_RESOURCE: 1})}",
         f"--labels={NODE_LABEL}={HEAD_ID}",
-        f"--temp-dir={record.temp_dir}",
+        f"--temp-dir={_ray_dir(record)}",
     ]
     return _start(record, HEAD_ID, options)
 
@@ -200,7 +202,7 @@ def _node_start(record: ClusterRecord, node: NodeRecord) -> Start:
         f"--resources={_json({SLOT_RESOURCE: node.slots})}",
         f"--labels={NODE_LABEL}={node.node_id}",
         # Nodes that start at the same time in one directory take each other's socket names.
-        f"--temp-dir={record.temp_dir / node.node_id}",
+        f"--temp-dir={_ray_dir(record) / node.node_id}",
     ]
     return _start(record, node.node_id, options)
 
@@ -221,5 +223,9 @@ def _json(resources: Mapping[str, int]) -> str:
     return "{" + ",".join(f'"{name}":{count}' for name, count in resources.items()) + "}"
 
 
+def _ray_dir(record: ClusterRecord) -> Path:
+    return record.temp_dir / _RAY_DIR
+
+
 def _head_address(record: ClusterRecord) -> str:
-    return (record.temp_dir / "ray_current_cluster").read_text().strip()
+    return (_ray_dir(record) / "ray_current_cluster").read_text().strip()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
+import torch
 from torch import Tensor
 
 from moray import wire
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 LATENCY_WEIGHT = 0.1  # of the newest sample in the running mean
 FIRST_LATENCY_S = 0.001  # assumed until the first result
+MAX_UNANSWERED = 256  # dispatches given up on; a peer that owes more is closed
+MAX_UNREAD_BYTES = 2 * wire.MAX_FRAME_BYTES  # written and not taken by the peer; beyond it the peer is closed
 
 
 class DispatchFailed(MorayError):
@@ -75,7 +78,7 @@ class Uplink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.peer = str(transport.get_extra_info("peername", ("?",))[0])
+        self.peer = str((transport.get_extra_info("peername") or "?")[0])  # gone already: no name
         if not self._acceptor.admit_connection(self):
             self.close("too many connections from this address wait for their handshake")
             return
@@ -84,14 +87,22 @@ class Uplink(asyncio.Protocol):
         self._write(self.hello)
 
     def data_received(self, data: bytes) -> None:
-        self.heard_at, self.is_suspect = monotonic(), False
+        if self.is_closed:
+            return
+        self.heard_at = monotonic()
         try:
             for payload in self._reader.feed(data):
                 self._acceptor.counters.frames_in += 1
                 self._handle(wire.decode(payload))
+                if self.is_closed:
+                    return
         except WireError as broken:
             self._acceptor.counters.protocol_errors += 1
             self.close(f"{broken.code}: {broken}")
+        except Exception:  # a mistake of ours on one peer's bytes is no reason to lose the others
+            logger.exception("an uplink's frame could not be handled")
+            self.close("an internal error")
+        self.is_suspect = bool(self._expired)  # pongs do not redeem who owes answers
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True
@@ -105,8 +116,9 @@ class Uplink(asyncio.Protocol):
     def close(self, reason: str) -> None:
         if not self.is_closed:
             name = self.join.replica_id if self.join else self.peer
-            logger.info("uplink of %s closed: %s", name, reason)
+            logger.info("uplink of %r closed: %s", name, reason)
             self.is_closed = True
+            self._acceptor.directory.remove(self)  # at once: connection_lost comes a turn of the loop later
             self._transport.abort()
 
     # -- messages
@@ -121,12 +133,12 @@ class Uplink(asyncio.Protocol):
             case wire.Busy(seq):
                 self._finish(seq, DispatchFailed("the replica is busy"))
             case wire.Failure(seq, code, reason):
-                logger.warning("%s failed a dispatch: %s: %s", self.join.replica_id, code, reason)
+                logger.warning("%r failed a dispatch: %r: %r", self.join.replica_id, code, reason)
                 self._finish(seq, DispatchFailed(f"{code}: {reason}"))
             case wire.Pong():
                 self.rows_waiting = message.rows_waiting
             case wire.Drain(reason):
-                logger.info("%s drains: %s", self.join.replica_id, reason)
+                logger.info("%r drains: %r", self.join.replica_id, reason)
                 self.is_draining = True
                 self._acceptor.directory.refresh()
             case _:
@@ -161,10 +173,13 @@ class Uplink(asyncio.Protocol):
     ) -> asyncio.Future[Tensor]:
         """Send rows and return the future of their outputs [A, D]; it fails with DispatchFailed, at the latest
         after ``timeout_s``. The frame is written before this returns."""
+        future: asyncio.Future[Tensor] = self._loop.create_future()
+        if self.is_closed:
+            _fail(future, DispatchFailed("the uplink is closed"))
+            return future
         seq, self._next_seq = self._next_seq, self._next_seq + 1
         num_rows = row_index.shape[0]
         message = wire.Dispatch(seq, layer, groups, row_index, hidden_states, int(timeout_s * 1000))
-        future: asyncio.Future[Tensor] = self._loop.create_future()
         timer = self._loop.call_later(timeout_s, self._expire, seq)
         shape = (num_rows, hidden_states.shape[1])
         self._in_flight[seq] = _InFlight(future, shape, num_rows, monotonic(), timer)
@@ -178,8 +193,8 @@ class Uplink(asyncio.Protocol):
 
     def _handle_result(self, seq: int, outputs: Tensor) -> None:
         flight = self._in_flight.get(seq)
-        if flight is not None and tuple(outputs.shape) != flight.shape:
-            raise WireError(f"a result of shape {tuple(outputs.shape)} where {flight.shape} was due")
+        if flight is not None and (tuple(outputs.shape) != flight.shape or outputs.dtype != torch.float32):
+            raise WireError(f"a result of {outputs.dtype} {tuple(outputs.shape)} where float32 {flight.shape} was due")
         if flight is not None:
             self.latency_s += LATENCY_WEIGHT * (monotonic() - flight.sent_at - self.latency_s)
         self._finish(seq, outputs)
@@ -199,8 +214,7 @@ class Uplink(asyncio.Protocol):
         if flight.future.done():
             return
         if isinstance(outcome, DispatchFailed):
-            flight.future.set_exception(outcome)
-            flight.future.exception()  # a dispatch that was abandoned for another reason leaves no complaint
+            _fail(flight.future, outcome)
         else:
             flight.future.set_result(outcome)
 
@@ -209,8 +223,17 @@ class Uplink(asyncio.Protocol):
         self._expired.add(seq)
         self._acceptor.counters.timeouts += 1
         self._settle(self._in_flight.pop(seq), DispatchFailed("no answer in time"))
+        if len(self._expired) > MAX_UNANSWERED:
+            self.close(f"{len(self._expired)} dispatches without an answer")
 
     def _write(self, message: wire.Message) -> None:
         self._acceptor.counters.frames_out += 1
         self._transport.write(wire.encode(message))
+        if self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+            self.close("it does not read what it is sent")
+
+
+def _fail(future: asyncio.Future[Tensor], failure: DispatchFailed) -> None:
+    future.set_exception(failure)
+    future.exception()  # a dispatch that was abandoned for another reason leaves no complaint
 

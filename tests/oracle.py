@@ -94,6 +94,7 @@ def greedy(model: DeepseekV3ForCausalLM, prompt: list[int], num_tokens: int) -> 
     with torch.no_grad():
         output = model.generate(
             torch.tensor([prompt]),
+            attention_mask=torch.ones(1, len(prompt)),  # otherwise guessed from token ids that look like padding
             max_new_tokens=num_tokens,
             min_new_tokens=num_tokens,
             do_sample=False,

@@ -18,12 +18,14 @@ Nothing here can run code: no pickle, no class names, every field is checked aga
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import hmac
 import math
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgpack
 import torch
@@ -36,12 +38,16 @@ from moray.errors import FrameMalformed, FrameTooLarge
 PROTOCOL_VERSION = 1
 MAX_HANDSHAKE_BYTES = 4096  # before a peer is authenticated
 MAX_FRAME_BYTES = 64 << 20  # after it: 256 rows of 7168 float32 values, eight experts each, is 59 MB
+MAX_PLAIN_BYTES = 64 << 10  # of a frame, outside of ext types: a byte of msgpack may become a 64-byte object
+MAX_FIELDS = 64
 MAX_DIMENSIONS = 4
 TENSOR_EXT = 1
 
 _LENGTH = struct.Struct("<I")
 _DTYPES: dict[int, torch.dtype] = {0: torch.float32, 1: torch.bfloat16, 2: torch.float16, 3: torch.int8, 4: torch.int32}
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
+_EXT_MARKERS = range(0xC7, 0xCA)  # ext 8, 16 and 32: what a large tensor starts with
+_TENSOR_HEADERS = tuple(struct.Struct(f"<BB{ndim}I") for ndim in range(MAX_DIMENSIONS + 1))
 
 U64 = Annotated[int, Strict(), Ge(0), Le(2**64 - 1)]
 Count = Annotated[int, Strict(), Ge(0), Le(2**31 - 1)]
@@ -173,9 +179,16 @@ _CLASSES: tuple[type[Any], ...] = (Hello, Join, Welcome, Reject, Dispatch, Resul
 _CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="ignore")
 for _class in _CLASSES:
     _class.__pydantic_config__ = _CONFIG
-_ADAPTERS = {cls.kind: TypeAdapter(cls) for cls in _CLASSES}
+_VALIDATORS = {cls.kind: TypeAdapter(cls).validator for cls in _CLASSES}
 _FIELDS = {cls: tuple(field.name for field in fields(cls)) for cls in _CLASSES}
 _TENSOR_FIELDS = {"dispatch": ("row_index", "hidden_states"), "result": ("outputs",)}
+
+
+class _Ext(NamedTuple):
+    """An ext type as it came; msgpack's own refuses codes that a peer may well send."""
+
+    code: int
+    data: bytes
 
 
 def encode(message: Message) -> bytes:
@@ -188,7 +201,9 @@ def encode(message: Message) -> bytes:
 def decode(payload: bytes | bytearray | memoryview) -> Message:
     """The message of a frame's payload. Raises FrameMalformed for anything that is not exactly one."""
     try:
-        body = msgpack.unpackb(payload, ext_hook=_unpack_tensor, strict_map_key=True)
+        if len(payload) > MAX_PLAIN_BYTES:
+            _check_plain_bytes(payload)
+        body = msgpack.unpackb(payload, ext_hook=_Ext, strict_map_key=True)
     except FrameMalformed:
         raise
     except Exception as exc:  # msgpack raises a dozen types, UnicodeDecodeError among them
@@ -196,18 +211,36 @@ def decode(payload: bytes | bytearray | memoryview) -> Message:
     if not isinstance(body, dict):
         raise FrameMalformed("not a map")
     kind = body.pop("kind", None)
-    adapter = _ADAPTERS.get(kind) if isinstance(kind, str) else None
-    if adapter is None:
+    validator = _VALIDATORS.get(kind) if isinstance(kind, str) else None
+    if validator is None:
         raise FrameMalformed(f"unknown kind {str(kind)[:32]!r}")
-    for name in _TENSOR_FIELDS.get(kind, ()):  # checked here: an isinstance is all there is to it
-        if not isinstance(body.get(name), Tensor):
+    for name in _TENSOR_FIELDS.get(kind, ()):  # only these become tensors, so a frame never holds more than two
+        ext = body.get(name)
+        if type(ext) is not _Ext:
             raise FrameMalformed(f"{kind}.{name} is not a tensor")
+        body[name] = _unpack_tensor(ext.code, ext.data)
     try:
-        message: Message = adapter.validate_python(body)
+        message: Message = validator.validate_python(body)
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         raise FrameMalformed(f"{kind}.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     return message
+
+
+def _check_plain_bytes(payload: bytes | bytearray | memoryview) -> None:
+    """Refuse a large frame that is not mostly tensors, before objects are made of it."""
+    walk = msgpack.Unpacker(max_buffer_size=len(payload))
+    walk.feed(payload)
+    num_fields, plain_bytes = walk.read_map_header(), 0
+    if num_fields > MAX_FIELDS:
+        raise FrameMalformed(f"a map of {num_fields} fields")
+    for _ in range(2 * num_fields):  # keys and values alike
+        start = walk.tell()
+        walk.skip()
+        if payload[start] not in _EXT_MARKERS:
+            plain_bytes += walk.tell() - start
+    if plain_bytes > MAX_PLAIN_BYTES:
+        raise FrameMalformed(f"{plain_bytes} bytes outside of tensors; the limit is {MAX_PLAIN_BYTES}")
 
 
 class FrameReader:
@@ -217,22 +250,24 @@ class FrameReader:
         self.limit_bytes = limit_bytes
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Payloads completed by ``data``. Raises FrameTooLarge as soon as a length says so, before storing it."""
-        buffer = self._buffer
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Payloads completed by ``data``, one by one: a limit that the caller sets after one holds for the next.
+        Raises FrameTooLarge as soon as a length says so, before more of that frame is stored."""
+        buffer, start = self._buffer, 0
         buffer += data
-        payloads, start = [], 0
-        while len(buffer) - start >= _LENGTH.size:
-            (size,) = _LENGTH.unpack_from(buffer, start)
-            if size > self.limit_bytes:
-                raise FrameTooLarge(f"a frame of {size} bytes; the limit is {self.limit_bytes}")
-            end = start + _LENGTH.size + size
-            if len(buffer) < end:
-                break
-            payloads.append(bytes(memoryview(buffer)[start + _LENGTH.size : end]))
-            start = end
-        del buffer[:start]
-        return payloads
+        try:
+            while len(buffer) - start >= _LENGTH.size:
+                (size,) = _LENGTH.unpack_from(buffer, start)
+                if size > self.limit_bytes:
+                    raise FrameTooLarge(f"a frame of {size} bytes; the limit is {self.limit_bytes}")
+                end = start + _LENGTH.size + size
+                if len(buffer) < end:
+                    break
+                payload = bytes(memoryview(buffer)[start + _LENGTH.size : end])
+                start = end
+                yield payload
+        finally:
+            del buffer[:start]
 
     @property
     def has_partial(self) -> bool:
@@ -260,23 +295,28 @@ def digest_of(shard_digests: list[bytes]) -> bytes:
 
 
 def _pack_tensor(value: object) -> msgpack.ExtType:
-    if not isinstance(value, Tensor):
+    if not isinstance(value, Tensor) or value.dtype not in _CODES or value.ndim > MAX_DIMENSIONS or not value.is_cpu:
         raise TypeError(f"{type(value).__name__} does not travel")
-    header = struct.pack(f"<BB{value.ndim}I", _CODES[value.dtype], value.ndim, *value.shape)
-    raw = value.contiguous().view(torch.uint8).numpy() if value.ndim else value.reshape(1).view(torch.uint8).numpy()
-    return msgpack.ExtType(TENSOR_EXT, header + raw.tobytes())
+    value = value.contiguous()
+    header = _TENSOR_HEADERS[value.ndim].pack(_CODES[value.dtype], value.ndim, *value.shape)
+    # numpy knows no bfloat16, and the way around it over views costs three times as much as the copy.
+    return msgpack.ExtType(TENSOR_EXT, header + ctypes.string_at(value.data_ptr(), value.nbytes))
 
 
 def _unpack_tensor(code: int, data: bytes) -> Tensor:
     if code != TENSOR_EXT or len(data) < 2:
         raise FrameMalformed(f"unknown ext type {code}")
     dtype, ndim = _DTYPES.get(data[0]), data[1]
-    start = 2 + 4 * ndim
-    if dtype is None or ndim > MAX_DIMENSIONS or len(data) < start:
+    if dtype is None or ndim > MAX_DIMENSIONS or len(data) < _TENSOR_HEADERS[ndim].size:
         raise FrameMalformed("a tensor with a broken header")
-    shape = struct.unpack_from(f"<{ndim}I", data, 2)
+    start = _TENSOR_HEADERS[ndim].size
+    shape = _TENSOR_HEADERS[ndim].unpack_from(data)[2:]
     if math.prod(shape) * dtype.itemsize != len(data) - start:
         raise FrameMalformed(f"a tensor of shape {shape} in {len(data) - start} bytes")
     if len(data) == start:
-        return torch.empty(shape, dtype=dtype)
-    return torch.frombuffer(bytearray(data), dtype=dtype, offset=start).view(shape)
+        try:
+            return torch.empty(shape, dtype=dtype)
+        except RuntimeError:  # none of its values, but strides beyond 64 bits
+            raise FrameMalformed(f"a tensor of shape {shape}") from None
+    values = torch.frombuffer(bytearray(memoryview(data)[start:]), dtype=dtype)
+    return values if ndim == 1 else values.view(shape)

@@ -6,7 +6,8 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,8 @@ def _experts() -> Any:
         def __init__(self) -> None:
             importlib.import_module("torch")
 
-    return Dummy.bind()
+    deployment: Any = Dummy
+    return deployment.bind()
 
 
 def _running(record: ClusterRecord) -> dict[str, list[int]]:
@@ -171,6 +173,8 @@ def test_after_a_crash_stop_leaves_nothing(record: ClusterRecord) -> None:
     try:
         control.disconnect()
         mine = marked_processes(record.marker)
+        ports = _listening(mine)
+        assert ports
         for process in mine:
             if process.name() in ("gcs_server", "raylet"):
                 process.kill()
@@ -178,6 +182,7 @@ def test_after_a_crash_stop_leaves_nothing(record: ClusterRecord) -> None:
         stop_cluster(known)
         assert marked_processes(record.marker) == []
         assert [process.pid for process in mine if process.is_running() and _holds_something(process)] == []
+        assert not ports & _listening(psutil.process_iter())
         assert not record.temp_dir.exists()
         assert read_state(record.state_dir) is None
         # Another cluster of the same user on the same machine was not touched.
@@ -185,6 +190,15 @@ def test_after_a_crash_stop_leaves_nothing(record: ClusterRecord) -> None:
     finally:
         stop_cluster(other)
     assert marked_processes(other.marker) == []
+
+
+def _listening(processes: Iterable[psutil.Process]) -> set[int]:
+    ports = set()
+    for process in processes:
+        with suppress(psutil.Error):
+            connections = process.net_connections("inet")
+            ports |= {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
+    return ports
 
 
 def _holds_something(process: psutil.Process) -> bool:

@@ -69,7 +69,8 @@ def test_chat_stream(gateway: Gateway, client: openai.OpenAI) -> None:
     assert "".join(texts) == "one 😀 two" and all("\ufffd" not in text for text in texts)
     assert chunks[0].choices[0].delta.role == "assistant"
     assert [c.choices[0].finish_reason for c in chunks[:-1]] == [None] * (len(chunks) - 2) + ["stop"]
-    assert len({chunk.id for chunk in chunks}) == 1 and all(chunk.usage is None for chunk in chunks[:-1])
+    assert len({chunk.id for chunk in chunks}) == 1
+    assert all(chunk.usage is None and "usage" in chunk.model_fields_set for chunk in chunks[:-1])
     assert chunks[-1].choices == [] and chunks[-1].usage is not None
     parts = ("one ", "😀", " two")
     num_generated = 1 + sum(len(gateway.tokenizer.encode(part, False)) for part in parts)
@@ -143,6 +144,27 @@ def test_stop_strings_end_the_text_and_the_generation(
     assert (text, finish_reason) == ("one START two ", "stop")
     assert "".join(shown).startswith(text) and "P" not in "".join(shown)
     assert gateway.generator.ended.get(timeout=WAIT_S).sampling.max_tokens == 50
+
+
+@pytest.mark.parametrize(("said", "text"), [("ab STO", "ab STO"), ("ab 😀", "ab \ufffd")])
+def test_what_was_held_back_comes_at_the_end(
+    gateway: Gateway, client: openai.OpenAI, said: str, text: str
+) -> None:
+    ids = gateway.tokenizer.encode(said, False)[: None if said == text else -1]
+    gateway.says(*ids, HANG)
+    choice = client.completions.create(model=MODEL, prompt="x", max_tokens=len(ids), stop="STOP").choices[0]
+    assert (choice.text, choice.finish_reason) == (text, "length")
+
+
+def test_a_stop_token_with_a_text_is_not_part_of_the_answer(
+    gateway: Gateway, client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = gateway.tokenizer.encode("!", False)
+    monkeypatch.setattr(gateway.tokenizer, "eos_ids", frozenset(end))
+    gateway.says("yes!", HANG)
+    choice = client.completions.create(model=MODEL, prompt="x", logprobs=0).choices[0]
+    assert (choice.text, choice.finish_reason) == ("yes", "stop")
+    assert choice.logprobs is not None and "".join(choice.logprobs.tokens or []) == "yes"
 
 
 def test_ignore_eos(gateway: Gateway, client: openai.OpenAI) -> None:
