@@ -145,9 +145,11 @@ class ExpertUplink(asyncio.Protocol):
             raise WireError("this router does not know the operator's wire token")
 
     def _write(self, message: wire.Message) -> None:
+        if self.closed.done():
+            return
         self._transport.write(wire.encode(message))
         if self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
-            raise WireError("the router does not read what it is sent")
+            self._end(WireError("the router does not read what it is sent"))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -181,7 +183,7 @@ async def keep_uplink(
     loop = asyncio.get_running_loop()
     backoff_s = FIRST_BACKOFF_S
     while True:
-        incarnation = next_incarnation()
+        incarnation, was_welcomed = next_incarnation(), False
         try:
             _, uplink = await loop.create_connection(lambda: ExpertUplink(identity, incarnation, executor), host, port)
             on_change(uplink)
@@ -190,10 +192,8 @@ async def keep_uplink(
             finally:
                 on_change(None)
                 uplink.close()
-                if uplink.was_welcomed:
-                    backoff_s = FIRST_BACKOFF_S / 2  # doubled below
-            backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
+                was_welcomed = uplink.was_welcomed
         except (OSError, WireError, JoinRefused) as exc:
             logger.warning("%s: router %s:%d: %s", identity.replica_id, host, port, exc)
-            backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
+        backoff_s = FIRST_BACKOFF_S if was_welcomed else min(backoff_s * 2, MAX_BACKOFF_S)
         await asyncio.sleep(backoff_s * (0.5 + random.random()))

@@ -96,6 +96,8 @@ class Engine:
 
     def _emit(self, sequences: list[Sequence], logits: Tensor) -> None:
         """Sample one token for each sequence from logits [B, V] and hand it over."""
+        if not sequences:  # a step that only read prompts
+            return
         started = perf_counter()
         params = [sequence.request.sampling for sequence in sequences]
         positions = [len(sequence.tokens) for sequence in sequences]

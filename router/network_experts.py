@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from moray import wire
 from moray.router.directory import Directory
 from moray.router.listener import Counters
 from moray.router.selection import choose
@@ -54,7 +55,10 @@ class NetworkExperts:
     def dispatch(self, layer: int, hidden_states: Tensor, expert_ids: Tensor) -> Awaitable[Tensor]:
         work = Work(layer, hidden_states, expert_ids.shape[1], {})
         experts, counts, order = group_by_expert(expert_ids)
-        parcels = self._send(work, dict(zip(experts, order.split(counts), strict=True)))
+        try:
+            parcels = self._send(work, dict(zip(experts, order.split(counts), strict=True)))
+        except ExpertsMissing as missing:
+            return _raise(missing)
         return self._collect(work, parcels, expert_ids.numel())
 
     async def _collect(self, work: Work, parcels: list[Parcel], num_places: int) -> Tensor:
@@ -74,7 +78,7 @@ class NetworkExperts:
         return outputs.view(-1, work.experts_per_token, width)
 
     def _send(self, work: Work, places_of: Mapping[int, Tensor]) -> list[Parcel]:
-        """One frame to each chosen uplink. Raises ExpertsMissing, with nothing sent, when an expert has no replica
+        """One frame to each chosen uplink, more where one would be too large. Raises ExpertsMissing, with nothing sent, when an expert has no replica
         left to try."""
         chosen: dict[Uplink, list[int]] = {}
         missing = []
@@ -87,7 +91,11 @@ class NetworkExperts:
         if missing:
             rows = torch.cat([places_of[expert] for expert in missing]) // work.experts_per_token
             raise ExpertsMissing(frozenset(missing), frozenset(rows.tolist()))
-        return [self._send_parcel(work, uplink, experts, places_of) for uplink, experts in chosen.items()]
+        return [
+            self._send_parcel(work, uplink, load)
+            for uplink, experts in chosen.items()
+            for load in split_load({expert: places_of[expert] for expert in experts}, _max_rows(work, uplink))
+        ]
 
     def _choose(self, expert: int, num_rows: int, failed: set[Uplink] | None) -> Uplink | None:
         replicas = self.directory.replicas(expert)
@@ -98,14 +106,40 @@ class NetworkExperts:
         index = choose([uplink.candidate() for uplink in replicas], num_rows, self._rng)
         return None if index is None else replicas[index]
 
-    def _send_parcel(self, work: Work, uplink: Uplink, experts: list[int], places_of: Mapping[int, Tensor]) -> Parcel:
-        parts = [places_of[expert] for expert in experts]
+    def _send_parcel(self, work: Work, uplink: Uplink, load: Mapping[int, Tensor]) -> Parcel:
+        experts, parts = list(load), list(load.values())
         places = parts[0] if len(parts) == 1 else torch.cat(parts)
         counts = [part.shape[0] for part in parts]
         rows, row_index = _distinct_rows(places // work.experts_per_token)
         groups = list(zip(experts, counts, strict=True))
         outputs = uplink.dispatch(work.layer, groups, row_index, work.hidden_states[rows], self.timeout_s)
         return Parcel(uplink, tuple(experts), places, tuple(counts), outputs)
+
+
+async def _raise(missing: ExpertsMissing) -> Tensor:
+    raise missing
+
+
+def _max_rows(work: Work, uplink: Uplink) -> int:
+    """Of one Dispatch: what the replica accepts at once, and what its Result's frame holds."""
+    assert uplink.join is not None
+    row_bytes = work.hidden_states.shape[1] * work.hidden_states.itemsize + 4  # 4: its row_index
+    return max(1, min(uplink.join.capacity, (wire.MAX_FRAME_BYTES - wire.MAX_PLAIN_BYTES) // row_bytes))
+
+
+def split_load(places_of: Mapping[int, Tensor], max_rows: int) -> list[dict[int, Tensor]]:
+    """Loads of at most ``max_rows`` places, filled in order."""
+    if sum(places.shape[0] for places in places_of.values()) <= max_rows:
+        return [dict(places_of)]
+    loads, room = list[dict[int, Tensor]](), 0
+    for expert, places in places_of.items():
+        while places.shape[0]:
+            if not room:
+                loads.append({})
+                room = max_rows
+            loads[-1][expert], places = places[:room], places[room:]
+            room -= loads[-1][expert].shape[0]
+    return loads
 
 
 def _distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines import Recorder, greedy_request, load
@@ -23,7 +23,7 @@ NUM_TOKENS = 12
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Backbone, LocalExperts]]:
+def served_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Backbone, LocalExperts]]:
     folder: Path = tmp_path_factory.mktemp("model")
     save_checkpoint(folder, 2)
     yield load(folder)
@@ -34,29 +34,29 @@ def prompt_of(seed: int) -> list[int]:
     return [rng.randrange(VOCAB) for _ in range(rng.choice([1, 2, 7, 31, 32, 33, 70]))]
 
 
-def alone(model: tuple[Backbone, LocalExperts], seed: int) -> list[GeneratedToken]:
-    recorder = Recorder(*model)
+def alone(served_model: tuple[Backbone, LocalExperts], seed: int) -> list[GeneratedToken]:
+    recorder = Recorder(*served_model)
     recorder.submit(greedy_request("alone", prompt_of(seed), NUM_TOKENS))
     asyncio.run(recorder.finish())
     return recorder.tokens("alone")
 
 
-def test_the_self_test_finds_nothing_on_this_machine(model: tuple[Backbone, LocalExperts]) -> None:
-    assert find_variance(model[0], 512) == []
+def test_the_self_test_finds_nothing_on_this_machine(served_model: tuple[Backbone, LocalExperts]) -> None:
+    assert find_variance(served_model[0], 512) == []
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, print_blob=False)
 @given(
     others=st.lists(st.tuples(st.integers(1, 50), st.integers(0, 20)), min_size=0, max_size=64),
     arrival=st.integers(0, 10),
     max_step_tokens=st.sampled_from([64, 67, 96, 256]),
 )
 def test_a_request_has_the_same_bits_alone_and_in_company(
-    model: tuple[Backbone, LocalExperts], others: list[tuple[int, int]], arrival: int, max_step_tokens: int
+    served_model: tuple[Backbone, LocalExperts], others: list[tuple[int, int]], arrival: int, max_step_tokens: int
 ) -> None:
     """``others`` are (prompt seed, step of arrival); the request under test has prompt 0 and arrives at ``arrival``."""
-    expected = alone(model, 0)
-    recorder = Recorder(*model, SchedulerLimits(max_step_tokens=max_step_tokens))
+    expected = alone(served_model, 0)
+    recorder = Recorder(*served_model, SchedulerLimits(max_step_tokens=max_step_tokens))
     arrivals = [(step, f"other-{i}", seed) for i, (seed, step) in enumerate(others)] + [(arrival, "tested", 0)]
 
     async def run() -> None:
