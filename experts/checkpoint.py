@@ -37,9 +37,7 @@ class Checkpoint:
     folder: Path
     architecture: Architecture  # num_mtp_layers is what the files hold, not what config.json promises
     entries: dict[str, TensorEntry]
-    _lazy: dict[str, str] = field(
-        default_factory=dict, repr=False, compare=False
-    )  # digests, computed when asked
+    _lazy: dict[str, str] = field(default_factory=dict, repr=False, compare=False)  # digests, computed when asked
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:
@@ -54,7 +52,8 @@ class Checkpoint:
         entries = _read_entries(folder)
         architecture = settle_mtp(architecture, frozenset(entries))
         require_tensors(entries, expected_tensors(architecture), architecture, str(folder))
-        refuse_unknown(architecture, iter(entries), str(folder))
+        filled = (name for name, entry in entries.items() if entry.num_bytes)  # transformers keeps absent parts empty
+        refuse_unknown(architecture, filled, str(folder))
         return cls(folder, architecture, entries)
 
     def names(self) -> list[str]:
@@ -110,8 +109,7 @@ def _read_entries(folder: Path) -> dict[str, TensorEntry]:
     for name, part in weight_map.items():
         if name not in headers[part]:
             raise BadCheckpoint(
-                f"{folder / part} does not hold tensor {name}, though {INDEX_FILE} says so; "
-                "download both again"
+                f"{folder / part} does not hold tensor {name}, though {INDEX_FILE} says so; download both again"
             )
     return {name: headers[part][name] for name, part in weight_map.items()}
 
@@ -134,7 +132,5 @@ def _read_index(folder: Path) -> dict[str, str]:
         raise BadCheckpoint(f"{path} is not a JSON object with a weight_map; download it again") from None
     for part in set(parts.values()):
         if Path(part).name != part or not part.endswith(".safetensors"):
-            raise BadCheckpoint(
-                f"{path} names the part {part!r}, which is not a plain *.safetensors name; refused"
-            )
+            raise BadCheckpoint(f"{path} names the part {part!r}, which is not a plain *.safetensors name; refused")
     return parts

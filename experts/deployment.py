@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ray.serve import Application
 from moray import wire
 from moray.experts.executor import Executor
 from moray.experts.incarnation import next_incarnation
-from moray.experts.source import open_model
+from moray.experts.source import known_digests, open_model
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_thread import UplinkThread
 
@@ -41,6 +42,15 @@ class ExpertSpec:
         return f"expert-{first}" if first == last else f"expert-{first}-{last}"
 
 
+@dataclass(frozen=True, slots=True)
+class NodeNames:
+    """How the operator's Ray nodes are told apart."""
+
+    label: str  # the Ray label that holds a node's id
+    variable: str  # the environment variable that does
+    slot_resource: str  # the Ray resource of which a replica takes one
+
+
 class ExpertReplica:
     def __init__(self, spec: ExpertSpec, node_variable: str) -> None:
         """``node_variable`` names the environment variable with this node's id. Raises ShardCorrupt, BadCheckpoint."""
@@ -53,7 +63,7 @@ class ExpertReplica:
             node_id=node_id,
             replica_id=spec.replica_id,
             experts=spec.experts,
-            shards_digest=wire.digest_of([]),
+            shards_digest=wire.digest_of(known_digests(source, spec.experts)),
             model_id=source.model_id,
             numeric_class="float32",
             token=bytes.fromhex(Path(spec.wire_token_file).read_text().strip()),
@@ -69,15 +79,20 @@ class ExpertReplica:
         await asyncio.to_thread(self._uplinks.drain, "the replica is shutting down")
 
 
-def expert_app(spec: ExpertSpec, num_replicas: int, resource: str, node_variable: str) -> Application:
+def expert_app(spec: ExpertSpec, nodes: Sequence[str], placement: NodeNames) -> Application:
+    """One replica on each of ``nodes``."""
     deployment = serve.deployment(
         ExpertReplica,  # type: ignore[arg-type]
         name=spec.replica_id,
-        num_replicas=num_replicas,
+        num_replicas=len(nodes),
         max_replicas_per_node=1,
-        ray_actor_options={"num_cpus": 0, "resources": {resource: 1}},
+        ray_actor_options={
+            "num_cpus": 0,
+            "resources": {placement.slot_resource: 1},
+            "label_selector": {placement.label: f"in({','.join(nodes)})"},
+        },
         health_check_period_s=HEALTH_CHECK_PERIOD_S,
         health_check_timeout_s=HEALTH_CHECK_TIMEOUT_S,
         graceful_shutdown_timeout_s=SHUTDOWN_GRACE_S,
     )
-    return deployment.bind(spec, node_variable)
+    return deployment.bind(spec, placement.variable)

@@ -56,6 +56,4 @@ def quantize_blocks(weight: Tensor, block: tuple[int, int]) -> tuple[Tensor, Ten
 def _require_blocks(weight: Tensor, scale_shape: torch.Size, block: tuple[int, int]) -> None:
     expected = (-(-weight.shape[0] // block[0]), -(-weight.shape[1] // block[1]))
     if tuple(scale_shape) != expected:
-        raise ValueError(
-            f"scales of shape {tuple(scale_shape)} do not fit {tuple(weight.shape)} in blocks {block}"
-        )
+        raise ValueError(f"scales of shape {tuple(scale_shape)} do not fit {tuple(weight.shape)} in blocks {block}")

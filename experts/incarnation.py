@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from moray.errors import ClusterError
-from moray.nodes.state import sync_directory, write_private
+from moray.files import sync_directory, write_private
 
 _MAX_U64 = 2**64 - 1
 
@@ -37,7 +37,7 @@ def _read(path: Path) -> int:
         return 0
     except UnicodeDecodeError:
         text = ""
-    if not text.isdecimal() or int(text) > _MAX_U64:
+    if not text.isdecimal() or len(text) > len(str(_MAX_U64)) or int(text) > _MAX_U64:
         # Starting again at 1 would lock the node out: routers refuse a number that does not rise.
         raise ClusterError(f"{path} holds no number: restore it, or use another node id")
     return int(text)

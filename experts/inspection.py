@@ -86,9 +86,7 @@ def inspect_model(
     else:
         assert isinstance(model, Checkpoint)
         if verify:
-            raise BadSetting(
-                f"{folder} has no manifest to verify against; shard it first with `moray model shard`"
-            )
+            raise BadSetting(f"{folder} has no manifest to verify against; shard it first with `moray model shard`")
         files = ()
         plans = plan_backbone(model.entries, a, BACKBONE_FILE_BYTES)
         backbone_bytes = sum(plan.size_bytes for plan in plans)
@@ -108,9 +106,7 @@ def inspect_model(
     )
 
 
-def _look_at_files(
-    store: ShardStore, verify: bool, on_file: Callable[[str, int], None] | None
-) -> list[FileReport]:
+def _look_at_files(store: ShardStore, verify: bool, on_file: Callable[[str, int], None] | None) -> list[FileReport]:
     reports: list[FileReport] = []
     for file in store.manifest.files:
         state: FileState = "present" if (store.folder / file.name).is_file() else "missing"

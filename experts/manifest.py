@@ -53,8 +53,6 @@ def _known_architecture(raw: Any) -> Any:
         unknown = sorted(set(raw) - set(Architecture.model_fields))
         if unknown:
             raise ValueError(f"unknown architecture fields {unknown}")
-        # Architecture's own name is overridden by the default of Hugging Face's, so it gets that one.
-        raw = {("eos_token_id" if key == "eos_token_ids" else key): value for key, value in raw.items()}
     return raw
 
 
@@ -149,8 +147,7 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
     if not isinstance(raw, dict) or raw.get("format_version") != FORMAT_VERSION:
         version = raw.get("format_version") if isinstance(raw, dict) else None
         raise BadCheckpoint(
-            f"{where} has format version {version!r}, this Moray reads {FORMAT_VERSION}; "
-            "use the Moray that wrote it"
+            f"{where} has format version {version!r}, this Moray reads {FORMAT_VERSION}; use the Moray that wrote it"
         )
     try:
         # strict JSON validation: lists become tuples, a number is never read out of a string

@@ -101,9 +101,7 @@ _STORED = {
 }
 
 
-def write_random_checkpoint(
-    folder: Path | str, config: dict[str, Any], seed: int, num_parts: int = 1
-) -> None:
+def write_random_checkpoint(folder: Path | str, config: dict[str, Any], seed: int, num_parts: int = 1) -> None:
     """Write config.json, the weights and a tokenizer into ``folder``, made if need be.
 
     ``config`` is a DeepSeek-V3 config.json as a dict, for example ``DEMO_CONFIG | {"n_routed_experts":
@@ -118,9 +116,7 @@ def write_random_checkpoint(
     architecture = parse_architecture(config, "the config of the random checkpoint")
     dtype = config.get("dtype", config.get("torch_dtype", "bfloat16"))
     if dtype not in _STORED or num_parts < 1:
-        raise BadSetting(
-            f"a random checkpoint needs a dtype among {', '.join(_STORED)} and at least one part"
-        )
+        raise BadSetting(f"a random checkpoint needs a dtype among {', '.join(_STORED)} and at least one part")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     _write_weights(folder, architecture, dtype, seed, num_parts)
@@ -164,9 +160,7 @@ def _is_quantised(name: str) -> bool:
     return name.endswith(("_proj.weight", "_proj_with_mqa.weight"))
 
 
-def _write_part(
-    path: Path, layout: list[tuple[str, str, Shape]], architecture: Architecture, seed: int
-) -> None:
+def _write_part(path: Path, layout: list[tuple[str, str, Shape]], architecture: Architecture, seed: int) -> None:
     with path.open("wb") as file:
         file.write(encode_header(layout))
         for content in _tensors(layout, architecture, seed):

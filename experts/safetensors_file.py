@@ -140,9 +140,7 @@ def _parse_entry(path: Path, name: str, fields: Any, data_start: int) -> TensorE
         raise _corrupt(path, f"tensor {name!r} has a bad shape or bad offsets")
     num_bytes = offsets[1] - offsets[0]
     if math.prod(shape) * DTYPES[dtype].itemsize != num_bytes:
-        raise _corrupt(
-            path, f"tensor {name!r} of shape {shape} and dtype {dtype} cannot take {num_bytes} bytes"
-        )
+        raise _corrupt(path, f"tensor {name!r} of shape {shape} and dtype {dtype} cannot take {num_bytes} bytes")
     return TensorEntry(name, dtype, tuple(shape), path, data_start + offsets[0], num_bytes)
 
 

@@ -48,9 +48,7 @@ class ShardJournal:
         except ValidationError:
             raise BadSetting(f"{path} is damaged; delete the folder {folder} and start again") from None
         if content.source != source:
-            raise BadSetting(
-                f"{folder} was begun from another checkpoint; choose another folder or delete this one"
-            )
+            raise BadSetting(f"{folder} was begun from another checkpoint; choose another folder or delete this one")
         return cls(folder, content)
 
     def finished(self, name: str, size_bytes: int) -> ManifestFile | None:

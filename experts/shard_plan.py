@@ -49,9 +49,7 @@ def plan_expert(entries: Entries, architecture: Architecture, expert_id: int) ->
     if not 0 <= expert_id < architecture.num_experts:
         raise IndexError(f"expert {expert_id} is not one of the model's {architecture.num_experts}")
     names = expert_tensors(architecture, expert_id)
-    return PlannedFile(
-        f"expert-{expert_id:05d}.safetensors", expert_id, _in_file_order(_stored(entries, names))
-    )
+    return PlannedFile(f"expert-{expert_id:05d}.safetensors", expert_id, _in_file_order(_stored(entries, names)))
 
 
 def plan_backbone(entries: Entries, architecture: Architecture, file_bytes: int) -> list[PlannedFile]:

@@ -75,9 +75,7 @@ def write_shards(
         ) from None
 
 
-def _write_weights(
-    plan: list[PlannedFile], journal: ShardJournal, progress: Progress | None
-) -> list[ManifestFile]:
+def _write_weights(plan: list[PlannedFile], journal: ShardJournal, progress: Progress | None) -> list[ManifestFile]:
     total = sum(file.size_bytes for file in plan)
     done = 0
     files: list[ManifestFile] = []
@@ -147,9 +145,7 @@ def _only_run(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadSetting(
-                f"another process is sharding into {out}; wait for it or choose another folder"
-            ) from None
+            raise BadSetting(f"another process is sharding into {out}; wait for it or choose another folder") from None
         yield
     finally:
         os.close(descriptor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -60,7 +60,13 @@ def open_model(folder: Path | str) -> ModelSource:
     if (folder / MANIFEST_FILE).exists():
         return ShardStore.open(folder)
     if (folder / JOURNAL_FILE).exists():
-        raise BadCheckpoint(
-            f"{folder} is not finished; run the same `moray model shard` again to complete it"
-        )
+        raise BadCheckpoint(f"{folder} is not finished; run the same `moray model shard` again to complete it")
     return Checkpoint.open(folder)
+
+
+def known_digests(source: ModelSource, experts: Sequence[int]) -> list[bytes]:
+    """Digests of the experts' shards as the manifest states them; none for an unsharded checkpoint, where they would
+    cost a reading of all weights. Both sides of a handshake open the same kind of folder: the model id says so."""
+    if not isinstance(source, ShardStore):
+        return []
+    return [bytes.fromhex(source.expert_digest(expert)) for expert in experts]

@@ -105,9 +105,7 @@ class ShardStore:
         for file in self.manifest.with_role("backbone"):
             self._require_verified(file)
             entries.update(read_header(self.folder / file.name))
-        expected = {
-            n: shape for n, shape in expected_tensors(self.architecture).items() if expert_of(n) is None
-        }
+        expected = {n: shape for n, shape in expected_tensors(self.architecture).items() if expert_of(n) is None}
         self._require(entries, expected, "backbone")
         return entries
 
@@ -133,22 +131,17 @@ class ShardStore:
             size = path.stat().st_size
             if size != file.size_bytes:
                 raise ShardCorrupt(
-                    f"{path} has {size} bytes where the manifest says {file.size_bytes}; "
-                    "copy or download it again"
+                    f"{path} has {size} bytes where the manifest says {file.size_bytes}; copy or download it again"
                 )
             with path.open("rb", buffering=0) as stream:
                 while chunk := stream.read(HASH_CHUNK_BYTES):
                     digest.update(chunk)
         except FileNotFoundError:
-            raise ShardCorrupt(
-                f"{path} is missing, though the manifest lists it; copy or download it"
-            ) from None
+            raise ShardCorrupt(f"{path} is missing, though the manifest lists it; copy or download it") from None
         except OSError as exc:
             raise ShardCorrupt(f"{path} cannot be read ({exc.strerror}); copy or download it again") from None
         if digest.hexdigest() != file.sha256:
-            raise ShardCorrupt(
-                f"{path} is not the file of the manifest (SHA-256 differs); copy or download it again"
-            )
+            raise ShardCorrupt(f"{path} is not the file of the manifest (SHA-256 differs); copy or download it again")
         self._verified.add(file.name)
 
     def _listed(self, which: Iterable[str | int] | None) -> list[ManifestFile]:

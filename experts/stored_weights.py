@@ -33,9 +33,7 @@ def read_float32(entries: Entries, name: str, block: tuple[int, int] | None) -> 
     return dequantize_blocks(stored, read_tensor(entries[name + SCALE_SUFFIX]), block)
 
 
-def require_tensors(
-    entries: Entries, expected: Mapping[str, Shape], architecture: Architecture, where: str
-) -> None:
+def require_tensors(entries: Entries, expected: Mapping[str, Shape], architecture: Architecture, where: str) -> None:
     """Check from headers alone that every expected tensor is there, of its shape, and of a readable dtype.
 
     Raises BadCheckpoint for what is missing or of another shape, UnsupportedArchitecture for a dtype.
@@ -72,9 +70,7 @@ def _require_scale(entries: Entries, entry: TensorEntry, block: tuple[int, int] 
         )
     scale = entries.get(entry.name + SCALE_SUFFIX)
     if scale is None:
-        raise BadCheckpoint(
-            f"{where}: tensor {entry.name}{SCALE_SUFFIX} is missing; download the checkpoint again"
-        )
+        raise BadCheckpoint(f"{where}: tensor {entry.name}{SCALE_SUFFIX} is missing; download the checkpoint again")
     if scale.shape != scale_shape(entry.shape, block) or scale.dtype not in SCALE_DTYPES:
         raise BadCheckpoint(
             f"{where}: tensor {scale.name} is {scale.dtype} {list(scale.shape)} where blocks of "

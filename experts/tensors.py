@@ -16,9 +16,7 @@ from moray.errors import BadCheckpoint, UnsupportedArchitecture
 Shape = tuple[int, ...]
 
 SCALE_SUFFIX = "_scale_inv"  # "x.weight" -> "x.weight_scale_inv"
-MAX_EXPERT_COPIES = (
-    1 << 20
-)  # layers x experts; DeepSeek-V3 has 15,616. A config beyond it is a mistake or an attack
+MAX_EXPERT_COPIES = 1 << 20  # layers x experts; DeepSeek-V3 has 15,616. A config beyond it is a mistake or an attack
 _EXPERT_NAME = re.compile(r"model\.layers\.(\d+)\.mlp\.experts\.(\d+)\.")
 _LAYER_NAME = re.compile(r"model\.layers\.(\d+)\.")
 
@@ -100,8 +98,7 @@ def refuse_unknown(architecture: Architecture, names: Iterator[str], where: str)
         if name == "lm_head.weight" or (layer_of(name) or 0) >= last:
             continue
         raise BadCheckpoint(
-            f"{where}: tensor {name} has no place in the model of config.json; "
-            "the two are of different models"
+            f"{where}: tensor {name} has no place in the model of config.json; the two are of different models"
         )
 
 

@@ -13,6 +13,7 @@ import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 from moray import wire
@@ -185,7 +186,8 @@ async def keep_uplink(
     while True:
         incarnation, was_welcomed = next_incarnation(), False
         try:
-            _, uplink = await loop.create_connection(lambda: ExpertUplink(identity, incarnation, executor), host, port)
+            new_uplink = partial(ExpertUplink, identity, incarnation, executor)
+            _, uplink = await loop.create_connection(new_uplink, host, port)
             on_change(uplink)
             try:
                 await uplink.closed

@@ -62,9 +62,8 @@ class UplinkThread:
     async def _main(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._is_ready.set()
-        tasks = [asyncio.create_task(self._keep(address)) for address in self._routers]
-        tasks.append(asyncio.create_task(self._beat()))
-        tasks.append(asyncio.create_task(self._stop.wait()))
+        jobs = [self._keep(address) for address in self._routers]
+        tasks = [asyncio.ensure_future(job) for job in (*jobs, self._beat(), self._stop.wait())]
         # None of them ends by itself but by a mistake; then the thread ends too, and ``check`` tells Serve.
         ended, running = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in running:

@@ -19,29 +19,26 @@ def expert_sets(num_experts: int, experts_per_replica: int) -> list[tuple[int, .
 def slots_per_node(num_sets: int, replicas: int, num_nodes: int) -> int:
     """How many replicas every node must be able to hold: ``ceil(num_sets * replicas / num_nodes)``.
 
-    With ``replicas <= num_nodes`` dealing the replicas out round-robin, set by set, fills no node above this
-    and puts no two replicas of a set on one node, so an assignment always exists.
-
-    That an assignment exists does not mean that a greedy scheduler finds it: see `slots_for_any_order`.
-
     Raises BadSetting when a count is below 1 or there are more replicas than nodes.
     """
     _check(num_sets, replicas, num_nodes)
     return -(-num_sets * replicas // num_nodes)
 
 
-def slots_for_any_order(num_sets: int, replicas: int, num_nodes: int) -> int:
-    """Slots with which no order of placement gets stuck, for a scheduler that never moves a replica.
+def deal_replicas(num_sets: int, replicas: int, num_nodes: int) -> list[tuple[int, ...]]:
+    """The nodes (by number) of each set's replicas, dealt round-robin: no two replicas of a set share a node, and no
+    node gets more than `slots_per_node`.
 
-    The last replica of a set has ``num_nodes - replicas + 1`` nodes without a sibling. They can all be full
-    only if the replicas of the other sets fill them, so one slot more than that share is enough.
+    Dealt here rather than left to Serve: it places greedily and never moves a replica, and with so few slots that
+    can end with a replica for which every node with room holds its sibling (three sets, two replicas, three nodes).
 
     Raises BadSetting as `slots_per_node` does.
     """
     _check(num_sets, replicas, num_nodes)
-    open_nodes = num_nodes - replicas + 1
-    # A node never holds two replicas of one set, so num_sets slots are always enough as well.
-    return min(num_sets, (num_sets - 1) * replicas // open_nodes + 1)
+    return [
+        tuple(sorted((first + turn) % num_nodes for turn in range(replicas)))
+        for first in range(0, num_sets * replicas, replicas)
+    ]
 
 
 def _check(num_sets: int, replicas: int, num_nodes: int) -> None:

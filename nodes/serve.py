@@ -16,9 +16,6 @@ from moray.errors import ClusterError
 from moray.nodes.cluster import NODE_LABEL, driver_environment
 from moray.nodes.state import ClusterRecord
 
-# Measured with Ray 2.60: a killed replica is back in about 3 s, a stopped one (three failed checks) in about 10 s.
-HEALTH_CHECK_PERIOD_S = 1.0
-HEALTH_CHECK_TIMEOUT_S = 2.0
 EXPERT_PREFIX = "expert-"
 _POLL_S = 0.1
 
@@ -166,5 +163,6 @@ def _first_line(application: Any) -> str:
         *(deployment.message for deployment in application.deployments.values()),
     ]
     lines = [line.strip() for message in messages for line in message.splitlines() if line.strip()]
+    ours = [line.split(":", 1)[1].strip() for line in lines if line.startswith("moray.errors.") and ":" in line]
     errors = [line for line in lines if "Error" in line]
-    return (errors or lines or ["no reason given"])[-1][:300]
+    return (ours or errors or lines or ["no reason given"])[-1][:300]

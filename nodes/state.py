@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from moray.errors import ClusterError
+from moray.files import sync_directory, write_private
 
 DEFAULT_STATE_DIR = Path("~/.local/state/moray")
 RAY_TOKEN = "ray_token"  # noqa: S105 (a file name)
@@ -80,30 +81,6 @@ def hold_lock(state_dir: Path) -> Iterator[None]:
                 f"another moray command is at work in {state_dir}: wait for it or give another --state-dir"
             ) from None
         yield
-    finally:
-        os.close(fd)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data``: mode 0600, atomic, on disk when this returns."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
     finally:
         os.close(fd)
 

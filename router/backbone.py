@@ -78,9 +78,7 @@ def _load_layer(source: ModelSource, index: int, rotary: RotaryTable) -> Layer:
     if index in arch.moe_layers:
         bias = source.tensor(f"{prefix}.mlp.gate.e_score_correction_bias")
         gate = SigmoidGate(source.tensor(f"{prefix}.mlp.gate.weight"), bias, arch)
-        local = (
-            _load_feed_forward(source, f"{prefix}.mlp.shared_experts") if arch.num_shared_experts else None
-        )
+        local = _load_feed_forward(source, f"{prefix}.mlp.shared_experts") if arch.num_shared_experts else None
     else:
         local = _load_feed_forward(source, f"{prefix}.mlp")
     return Layer(

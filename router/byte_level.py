@@ -14,9 +14,7 @@ def _byte_of_char() -> dict[str, int]:
     """Inverse of GPT-2's ``bytes_to_unicode``: printable Latin-1 stays, the rest from U+0100 on."""
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {
-        chr(256 + rank): byte for rank, byte in enumerate(others)
-    }
+    return {chr(byte): byte for byte in printable} | {chr(256 + rank): byte for rank, byte in enumerate(others)}
 
 
 _BYTE_OF_CHAR = _byte_of_char()

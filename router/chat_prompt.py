@@ -22,11 +22,7 @@ def encode_chat(tokenizer: ModelTokenizer, messages: Sequence[Mapping[str, Any]]
     ids: list[int] = []
     for part in masked.split(text):
         literal = masked.literals.get(part)
-        ids += (
-            tokenizer.encode(part, add_special=False)
-            if literal is None
-            else tokenizer.encode_literal(literal)
-        )
+        ids += tokenizer.encode(part, add_special=False) if literal is None else tokenizer.encode_literal(literal)
     return ids
 
 

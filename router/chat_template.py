@@ -39,9 +39,7 @@ class ChatTemplate:
                 messages=messages, add_generation_prompt=add_generation_prompt, **self._special_tokens
             )
         except (TemplateError, TypeError, KeyError) as error:
-            raise BadRequest(
-                f"the chat template refuses these messages: {error}", param="messages"
-            ) from error
+            raise BadRequest(f"the chat template refuses these messages: {error}", param="messages") from error
 
 
 def template_source(folder: Path, configured: object) -> str | None:
@@ -67,9 +65,7 @@ def _tojson(
     sort_keys: bool = False,
 ) -> str:
     """Unlike Jinja's own filter this does not escape HTML: the reader is a model."""
-    return json.dumps(
-        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
-    )
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
 class _GenerationTag(Extension):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+
 from moray.errors import JoinRefused
 from moray.router.uplink import Uplink
 
@@ -27,7 +28,9 @@ class Directory:
         assert uplink.join is not None
         seen = self._incarnations.get(uplink.key, -1)
         if uplink.join.incarnation <= seen:
-            raise JoinRefused("stale_incarnation", f"{uplink.join.incarnation} is not above {seen}; dial with a higher one")
+            raise JoinRefused(
+                "stale_incarnation", f"{uplink.join.incarnation} is not above {seen}; dial with a higher one"
+            )
         self._incarnations[uplink.key] = uplink.join.incarnation
         older = self.uplinks.pop(uplink.key, None)
         self.uplinks[uplink.key] = uplink

@@ -52,7 +52,7 @@ class Engine:
         wanted = len(sequence.request.prompt) + sequence.request.sampling.max_tokens
         if wanted > self.context_length:
             raise ContextTooLong(
-                f"prompt and max_tokens make {wanted} tokens, the context holds {self.context_length}; lower one of them"
+                f"prompt and max_tokens make {wanted} tokens, the context holds {self.context_length}; lower one"
             )
         if self._is_stopped:
             raise EngineStopped("the router is going down; try again later")
@@ -101,7 +101,13 @@ class Engine:
         started = perf_counter()
         params = [sequence.request.sampling for sequence in sequences]
         positions = [len(sequence.tokens) for sequence in sequences]
-        for sequence, token in zip(sequences, next_tokens(logits, params, positions), strict=True):
+        is_finite = logits.isfinite().all(dim=-1).tolist()
+        for sequence, token, is_sound in zip(sequences, next_tokens(logits, params, positions), is_finite, strict=True):
+            if not is_sound:
+                self.scheduler.fail(
+                    sequence, MorayError("the model's numbers overflowed on this request; change the prompt")
+                )
+                continue
             finish_reason = sequence.finish_reason_of(token.token_id)
             sequence.tokens.append(token.token_id)
             if finish_reason is not None:

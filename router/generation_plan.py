@@ -77,9 +77,7 @@ async def _completion_prompt(prompt: str | list[int], tokenizer: ModelTokenizer)
     return tuple(tokenizer.encode(prompt, add_special=True))
 
 
-def _max_tokens(
-    prompt: PromptIds, asked: int | None, default: int, settings: GatewaySettings, param: str
-) -> int:
+def _max_tokens(prompt: PromptIds, asked: int | None, default: int, settings: GatewaySettings, param: str) -> int:
     """How many tokens to generate: as asked, or the default as far as the context has room."""
     if not prompt:
         raise BadRequest("the prompt is empty", param)

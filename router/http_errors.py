@@ -45,9 +45,7 @@ def error_reply(error: Exception) -> ErrorReply:
     status = next((STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF), 500)
     if status == 500 or not isinstance(error, MorayError):
         logger.error("a request failed inside the server", exc_info=error)
-        return ErrorReply(
-            500, error_body(500, "internal error; the server's log has the cause", None, "internal")
-        )
+        return ErrorReply(500, error_body(500, "internal error; the server's log has the cause", None, "internal"))
     param = error.param if isinstance(error, BadRequest) else None
     return ErrorReply(status, error_body(status, str(error), param, error.code), error.is_retryable)
 

@@ -67,9 +67,10 @@ class LayerCache:
         """Store entries [T, width] at slots [T] (page * KV_PAGE_SIZE + offset)."""
         self._slots.index_copy_(0, slots, torch.nan_to_num(entries))
 
-    def read(self, pages: Tensor) -> Tensor:
-        """Keys of pages [P] in page order -> [P * KV_PAGE_SIZE, width]."""
-        return self.pages.index_select(0, pages).view(-1, self.spec.total)
+    def read(self, pages: Tensor | slice) -> Tensor:
+        """Keys of pages [P] in page order -> [P * KV_PAGE_SIZE, width]; of a slice a view, not to be changed."""
+        found = self.pages[pages] if isinstance(pages, slice) else self.pages.index_select(0, pages)
+        return found.view(-1, self.spec.total)
 
 
 def pages_needed(num_tokens: int) -> int:

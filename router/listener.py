@@ -92,7 +92,9 @@ class Acceptor:
         if join.protocol != wire.PROTOCOL_VERSION:
             raise JoinRefused("wrong_protocol", f"this router speaks {wire.PROTOCOL_VERSION}; update the older side")
         if join.model_id != identity.model_id:
-            raise JoinRefused("wrong_model", f"this router serves model {identity.model_id[:16]}; give the replica the same")
+            raise JoinRefused(
+                "wrong_model", f"this router serves model {identity.model_id[:16]}; give the replica the same"
+            )
         if join.numeric_class != identity.numeric_class:
             raise JoinRefused("wrong_numeric_class", f"this router serves {identity.numeric_class}")
         if join.router != identity.router:

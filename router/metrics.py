@@ -35,13 +35,17 @@ class RouterCollector(Collector):
         yield CounterMetricFamily("moray_mixtures", "MoE layers passed.", value=timings.num_mixtures)
         scheduler = self._engine.scheduler
         yield GaugeMetricFamily("moray_requests_running", "Requests being computed.", value=len(scheduler.running))
-        yield GaugeMetricFamily("moray_requests_waiting", "Requests that wait for a place.", value=len(scheduler.waiting))
+        yield GaugeMetricFamily(
+            "moray_requests_waiting", "Requests that wait for a place.", value=len(scheduler.waiting)
+        )
         yield GaugeMetricFamily("moray_kv_pages_free", "Free pages of the KV cache.", value=scheduler.pool.num_free)
         yield GaugeMetricFamily("moray_kv_pages", "Pages of the KV cache.", value=scheduler.pool.num_pages)
 
     def _uplink_metrics(self) -> Iterator[Metric]:
         rows = CounterMetricFamily("moray_uplink_rows", "Rows sent to a replica.", labels=["node", "replica"])
-        latency = GaugeMetricFamily("moray_uplink_latency_seconds", "Mean dispatch latency.", labels=["node", "replica"])
+        latency = GaugeMetricFamily(
+            "moray_uplink_latency_seconds", "Mean dispatch latency.", labels=["node", "replica"]
+        )
         for uplink in list(self._directory.uplinks.values()):
             rows.add_metric(uplink.key, uplink.rows_sent)
             latency.add_metric(uplink.key, uplink.latency_s)

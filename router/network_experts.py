@@ -56,7 +56,7 @@ class NetworkExperts:
         work = Work(layer, hidden_states, expert_ids.shape[1], {})
         experts, counts, order = group_by_expert(expert_ids)
         try:
-            parcels = self._send(work, dict(zip(experts, order.split(counts), strict=True)))
+            parcels = self._send(work, dict(zip(experts, torch.split(order, counts), strict=True)))
         except ExpertsMissing as missing:
             return _raise(missing)
         return self._collect(work, parcels, expert_ids.numel())
@@ -73,13 +73,13 @@ class NetworkExperts:
                 self.counters.retries += 1
                 for expert in parcel.experts:
                     work.failed.setdefault(expert, set()).add(parcel.uplink)
-                split = dict(zip(parcel.experts, parcel.places.split(parcel.counts), strict=True))
+                split = dict(zip(parcel.experts, torch.split(parcel.places, list(parcel.counts)), strict=True))
                 queue.extend(self._send(work, split))
         return outputs.view(-1, work.experts_per_token, width)
 
     def _send(self, work: Work, places_of: Mapping[int, Tensor]) -> list[Parcel]:
-        """One frame to each chosen uplink, more where one would be too large. Raises ExpertsMissing, with nothing sent, when an expert has no replica
-        left to try."""
+        """One frame to each chosen uplink, more where one would be too large. Raises ExpertsMissing, with nothing
+        sent, when an expert has no replica left to try."""
         chosen: dict[Uplink, list[int]] = {}
         missing = []
         for expert, places in places_of.items():

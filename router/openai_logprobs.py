@@ -31,9 +31,7 @@ def chat_logprobs(tokens: Sequence[ShownToken]) -> dict[str, Any]:
 
 def _by_name(token: ShownToken) -> dict[str, float]:
     """The best ones and the chosen one, which may be one more, as OpenAI does."""
-    return {
-        _name(content): _finite(logprob) for content, logprob in (*token.top, (token.content, token.logprob))
-    }
+    return {_name(content): _finite(logprob) for content, logprob in (*token.top, (token.content, token.logprob))}
 
 
 def _entry(content: bytes, logprob: float) -> dict[str, Any]:

@@ -18,9 +18,7 @@ GREEDY_BELOW = 1e-5  # temperature; smaller ones would overflow and pick the max
 TOP_P_CANDIDATES = 1024  # sorted first; the whole vocabulary only where their mass falls short of top_p
 
 
-def next_tokens(
-    logits: Tensor, params: Sequence[SamplingParams], positions: Sequence[int]
-) -> list[GeneratedToken]:
+def next_tokens(logits: Tensor, params: Sequence[SamplingParams], positions: Sequence[int]) -> list[GeneratedToken]:
     """Choose one token per row; ``finish_reason`` stays None.
 
     ``logits`` is [B, V] float32 without NaN or +inf (-inf forbids a token); ``positions[i]`` is the place of

@@ -21,7 +21,9 @@ class Candidate:
 
 def choose(candidates: Sequence[Candidate], num_rows: int, rng: random.Random) -> int | None:
     """Index of the replica for ``num_rows`` more rows, None when none has room. Pure but for ``rng``."""
-    fitting = [i for i, c in enumerate(candidates) if c.rows_in_flight == 0 or c.rows_in_flight + num_rows <= c.capacity_rows]
+    fitting = [
+        i for i, c in enumerate(candidates) if c.rows_in_flight == 0 or c.rows_in_flight + num_rows <= c.capacity_rows
+    ]
     trusted = [i for i in fitting if not candidates[i].is_suspect]
     pool = trusted or fitting
     if len(pool) > 2:

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from moray.architecture import Architecture
 from moray.config import Settings
 from moray.errors import BadSetting
-from moray.experts.source import ModelSource, open_model
+from moray.experts.source import ModelSource, known_digests, open_model
 from moray.router.backbone import load_backbone
 from moray.router.directory import Directory
 from moray.router.engine import Engine
@@ -70,9 +70,7 @@ class RouterService:
         registry.register(RouterCollector(self.engine, self.directory, self.acceptor.counters))
         architecture = self.source.architecture
         gateway_settings = GatewaySettings(self.spec.model_name, self.context_length, architecture.vocab_size)
-        return create_app(
-            self.engine_thread, self.tokenizer, gateway_settings, self.network, self.readiness, registry
-        )
+        return create_app(self.engine_thread, self.tokenizer, gateway_settings, self.network, self.readiness, registry)
 
     def stop(self) -> None:
         self.engine_thread.stop()
@@ -129,21 +127,20 @@ class RouterService:
             num_experts=self.source.architecture.num_experts,
             router=f"{spec.data_host}:{spec.data_port}",
             token=bytes.fromhex(Path(spec.wire_token_file).read_text().strip()),
+            shard_digests=tuple(known_digests(self.source, range(self.source.architecture.num_experts))),
         )
 
     @asynccontextmanager
     async def _open_engine(self) -> AsyncIterator[Engine]:
         """Runs in the engine's loop: the listener's sockets belong to it."""
-        spec, settings = self.spec, self.spec.settings
+        settings = self.spec.settings
         backbone = load_backbone(self.source, self.context_length)
         self.variance = find_variance(backbone, self.context_length)
         limits = SchedulerLimits(
             settings.max_running, settings.max_waiting, settings.max_step_tokens, settings.expert_wait_s
         )
         async with self._open_experts() as experts:
-            yield Engine(
-                backbone, experts, num_pages=self.num_pages, context_length=self.context_length, limits=limits
-            )
+            yield Engine(backbone, experts, num_pages=self.num_pages, context_length=self.context_length, limits=limits)
 
     @asynccontextmanager
     async def _open_experts(self) -> AsyncIterator[ExpertTransport]:
@@ -169,7 +166,9 @@ def plan_cache(source: ModelSource, settings: Settings) -> tuple[int, int]:
     if settings.context_length > architecture.max_position:
         raise BadSetting(f"MORAY_CONTEXT_LENGTH {wished} is above the model's {architecture.max_position}; lower it")
     if num_pages < 1 or (settings.context_length and wished > num_pages * KV_PAGE_SIZE):
-        raise BadSetting(f"{settings.kv_cache_mb} MiB of KV cache hold {num_pages * KV_PAGE_SIZE} tokens; raise MORAY_KV_CACHE_MB")
+        raise BadSetting(
+            f"{settings.kv_cache_mb} MiB of KV cache hold {num_pages * KV_PAGE_SIZE} tokens; raise MORAY_KV_CACHE_MB"
+        )
     return num_pages, min(wished, num_pages * KV_PAGE_SIZE)
 
 

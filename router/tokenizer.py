@@ -51,9 +51,7 @@ class ModelTokenizer:
         except Exception as error:  # the library raises bare Exception
             raise BadCheckpoint(f"{path} is not a tokenizer: {error}") from error
         config = _read_json(folder / "tokenizer_config.json")
-        special = {
-            name: text for name in ("bos_token", "eos_token") if (text := _token_text(config.get(name)))
-        }
+        special = {name: text for name in ("bos_token", "eos_token") if (text := _token_text(config.get(name)))}
         source = template_source(folder, config.get("chat_template"))
         return cls(
             tokenizer,

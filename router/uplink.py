@@ -87,15 +87,13 @@ class Uplink(asyncio.Protocol):
         self._write(self.hello)
 
     def data_received(self, data: bytes) -> None:
-        if self.is_closed:
-            return
         self.heard_at = monotonic()
         try:
             for payload in self._reader.feed(data):
+                if self.is_closed:  # refused or closed over an earlier frame of these bytes
+                    return
                 self._acceptor.counters.frames_in += 1
                 self._handle(wire.decode(payload))
-                if self.is_closed:
-                    return
         except WireError as broken:
             self._acceptor.counters.protocol_errors += 1
             self.close(f"{broken.code}: {broken}")
@@ -236,4 +234,3 @@ class Uplink(asyncio.Protocol):
 def _fail(future: asyncio.Future[Tensor], failure: DispatchFailed) -> None:
     future.set_exception(failure)
     future.exception()  # a dispatch that was abandoned for another reason leaves no complaint
-

@@ -83,9 +83,7 @@ def make_model(config: dict[str, Any], seed: int) -> DeepseekV3ForCausalLM:
 
 def save_checkpoint(folder: Path, seed: int, **changes: Any) -> DeepseekV3ForCausalLM:
     model = make_model(random_config(seed) | changes, seed)
-    # Without shared experts transformers keeps them at width 0, which no real checkpoint holds.
-    weights = {name: tensor for name, tensor in model.state_dict().items() if tensor.numel()}
-    model.save_pretrained(folder, state_dict=weights)
+    model.save_pretrained(folder)
     return model
 
 

@@ -120,7 +120,7 @@ class Architecture(BaseModel):
                 raw["yarn"] = {**rope, "original_max_position_embeddings": original}
             elif kind != "default":
                 raise ValueError(f"rope scaling {kind!r} is not supported (yarn or default)")
-        eos = raw.get("eos_token_id", ())
+        eos = raw.get("eos_token_id", raw.pop("eos_token_ids", ()))
         raw["eos_token_id"] = () if eos is None else tuple(eos) if isinstance(eos, list | tuple) else (eos,)
         for key in ("n_group", "topk_group"):
             if raw.get(key, 1) is None:
@@ -172,7 +172,9 @@ def read_architecture(folder: Path) -> Architecture:
         with path.open("rb") as file:
             raw = json.loads(file.read(MAX_CONFIG_BYTES))
     except FileNotFoundError:
-        raise BadCheckpoint(f"{path} is missing; give a folder in Hugging Face format or one made by `moray model shard`") from None
+        raise BadCheckpoint(
+            f"{path} is missing; give a folder in Hugging Face format or one made by `moray model shard`"
+        ) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as exc:
         raise BadCheckpoint(f"{path} is not valid JSON ({exc}); download it again") from None
     if not isinstance(raw, dict):
@@ -195,4 +197,6 @@ def parse_architecture(raw: dict[str, Any], where: str) -> Architecture:
     except ValidationError as exc:
         first = exc.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "config"
-        raise BadCheckpoint(f"{where}: {field}: {first['msg'].removeprefix('Value error, ')}; correct the config") from None
+        raise BadCheckpoint(
+            f"{where}: {field}: {first['msg'].removeprefix('Value error, ')}; correct the config"
+        ) from None

@@ -1,4 +1,4 @@
-"""Settings of the two roles, each on one line with its unit and effect. ``MORAY_<NAME>`` in the environment sets one."""
+"""Settings, each on one line with its unit and effect; ``MORAY_<NAME>`` in the environment sets one."""
 
 from __future__ import annotations
 
@@ -32,5 +32,7 @@ def read_settings() -> Settings:
         name = f"MORAY_{str(first['loc'][0]).upper()}"
         raise BadSetting(f"{name}: {first['msg']}; correct or unset it") from None
     if settings.max_running > settings.max_step_tokens:
-        raise BadSetting("MORAY_MAX_RUNNING is above MORAY_MAX_STEP_TOKENS; every running request needs one token a step")
+        raise BadSetting(
+            "MORAY_MAX_RUNNING is above MORAY_MAX_STEP_TOKENS; every running request needs one token a step"
+        )
     return settings

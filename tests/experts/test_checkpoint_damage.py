@@ -123,9 +123,7 @@ def use_an_unknown_dtype(folder: Path) -> None:
         (use_an_unknown_dtype, "unknown dtype 'F4'"),
     ],
 )
-def test_a_damaged_part_is_found_from_headers(
-    damage: Callable[[Path], None], line: str, folder: Path
-) -> None:
+def test_a_damaged_part_is_found_from_headers(damage: Callable[[Path], None], line: str, folder: Path) -> None:
     damage(folder)
     with pytest.raises(ShardCorrupt, match=line) as caught:
         Checkpoint.open(folder)
@@ -134,9 +132,7 @@ def test_a_damaged_part_is_found_from_headers(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "part", ["../outside.safetensors", "/etc/passwd", "sub/part.safetensors", "model.bin"]
-)
+@pytest.mark.parametrize("part", ["../outside.safetensors", "/etc/passwd", "sub/part.safetensors", "model.bin"])
 def test_an_index_cannot_lead_out_of_the_folder(part: str, folder: Path) -> None:
     path = folder / "model.safetensors.index.json"
     index = json.loads(path.read_text())

@@ -113,9 +113,7 @@ def set_field(path: list[str | int], value: Any) -> Callable[[dict[str, Any]], N
         (set_field(["files"], []), "every expert exactly once"),
     ],
 )
-def test_a_manifest_that_says_something_wrong_is_refused(
-    change: Callable[[dict[str, Any]], None], line: str
-) -> None:
+def test_a_manifest_that_says_something_wrong_is_refused(change: Callable[[dict[str, Any]], None], line: str) -> None:
     content = json.loads(encode_manifest(example()))
     change(content)
     with pytest.raises(BadCheckpoint, match=line) as caught:
@@ -131,9 +129,7 @@ def test_another_family_is_unsupported() -> None:
         parse_manifest(sealed(content), "test")
 
 
-@pytest.mark.parametrize(
-    "text", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b'{"format_version": NaN}', b'"\\ud800"']
-)
+@pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b'{"format_version": NaN}', b'"\\ud800"'])
 def test_what_is_no_manifest_is_refused(text: bytes) -> None:
     with pytest.raises(BadCheckpoint):
         parse_manifest(text, "test")

@@ -33,9 +33,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"attention_bias": True, "tie_word_embeddings": True, "rope_scaling": None},
     ],
 )
-def test_transformers_loads_every_tensor_and_its_export_opens(
-    change: dict[str, object], tmp_path: Path
-) -> None:
+def test_transformers_loads_every_tensor_and_its_export_opens(change: dict[str, object], tmp_path: Path) -> None:
     source, export = tmp_path / "source", tmp_path / "export"
     write_random_checkpoint(source, TINY_CONFIG | change, seed=3)
     loaded: Any = DeepseekV3ForCausalLM.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
@@ -70,9 +68,7 @@ def test_the_tokenizer_returns_any_text_and_renders_a_chat(tiny: Path) -> None:
         {"role": "user", "content": "Why?"},
     ]
     rendered = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-    assert rendered == (
-        "<|bos|><|system|>Be brief.<|user|>Price?<|assistant|>No.<|eos|><|user|>Why?<|assistant|>"
-    )
+    assert rendered == ("<|bos|><|system|>Be brief.<|user|>Price?<|assistant|>No.<|eos|><|user|>Why?<|assistant|>")
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ones(tiny: Path, tmp_path: Path) -> None:
@@ -98,9 +94,7 @@ def test_mtp_layers_leave_the_other_tensors_as_they_are(tiny: Path, tmp_path: Pa
 
 def test_fp8_twin_holds_the_same_weights_up_to_rounding(tiny: Path, tmp_path: Path) -> None:
     block = {"weight_block_size": [16, 16]}
-    write_random_checkpoint(
-        tmp_path, TINY_CONFIG | {"quantization_config": FP8_CONFIG | block}, seed=1, num_parts=2
-    )
+    write_random_checkpoint(tmp_path, TINY_CONFIG | {"quantization_config": FP8_CONFIG | block}, seed=1, num_parts=2)
     plain, twin = Checkpoint.open(tiny), Checkpoint.open(tmp_path)
     name = "model.layers.1.mlp.experts.3.down_proj.weight"
     assert twin.raw(name).dtype == torch.float8_e4m3fn

@@ -88,9 +88,7 @@ def test_tensors_start_at_multiples_of_their_item_size(tmp_path: Path) -> None:
 def test_weight_files_do_not_depend_on_how_the_source_is_cut(source: Path, tmp_path: Path) -> None:
     write_random_checkpoint(tmp_path / "one", FP8_MTP, seed=5, num_parts=1)
     shutil.copy(source / "chat_template.jinja", tmp_path / "one")
-    assert write_shards(tmp_path / "one", tmp_path / "out_one") == write_shards(
-        source, tmp_path / "out_three"
-    )
+    assert write_shards(tmp_path / "one", tmp_path / "out_one") == write_shards(source, tmp_path / "out_three")
 
 
 def test_a_backbone_is_cut_at_the_size_asked_for(source: Path, tmp_path: Path) -> None:

@@ -126,9 +126,7 @@ def test_a_node_needs_only_the_manifest_and_its_own_shards(shards: Path) -> None
     store = ShardStore.open(shards)
     store.verify([6])
     assert sorted(store.expert(6)) == [1, 2, 3]
-    with pytest.raises(
-        ShardCorrupt, match=r"expert-00005.safetensors is missing, though the manifest lists it"
-    ):
+    with pytest.raises(ShardCorrupt, match=r"expert-00005.safetensors is missing, though the manifest lists it"):
         store.expert(5)
     with pytest.raises(ShardCorrupt, match=r"backbone-00001-of-00001.safetensors is missing"):
         store.tensor("model.norm.weight")

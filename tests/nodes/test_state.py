@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from moray import files
 from moray.errors import ClusterError
 from moray.nodes import state
 from moray.nodes.state import ClusterRecord, NodeRecord
@@ -55,14 +56,14 @@ def test_a_state_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> N
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    state.write_private(tmp_path / "x", b"old")
+    files.write_private(tmp_path / "x", b"old")
 
     def fail(fd: int) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("moray.nodes.state.os.fsync", fail)
+    monkeypatch.setattr("moray.files.os.fsync", fail)
     with pytest.raises(OSError, match="disk full"):
-        state.write_private(tmp_path / "x", b"new")
+        files.write_private(tmp_path / "x", b"new")
     assert (tmp_path / "x").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 

@@ -78,9 +78,7 @@ def test_work_per_token_does_not_grow(tokenizer: ModelTokenizer) -> None:
 
 def test_byte_fallback_vocabularies_hold_characters_back(tmp_path: Path) -> None:
     pieces = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁hi", "▁there"]
-    model = models.BPE(
-        {piece: rank for rank, piece in enumerate(pieces)}, [], unk_token="<unk>", byte_fallback=True
-    )
+    model = models.BPE({piece: rank for rank, piece in enumerate(pieces)}, [], unk_token="<unk>", byte_fallback=True)
     tokenizer = Tokenizer(model)
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]

@@ -98,9 +98,7 @@ def test_several_prompts_and_choices_keep_their_order(gateway: Gateway, client: 
     gateway.generator.script = script
     reply = client.completions.create(model=MODEL, prompt=[[5], [6]], n=2, seed=5, max_tokens=2)
     assert [choice.index for choice in reply.choices] == [0, 1, 2, 3]
-    assert [choice.text for choice in reply.choices] == [
-        gateway.tokenizer.decode([65 + i] * 2) for i in range(4)
-    ]
+    assert [choice.text for choice in reply.choices] == [gateway.tokenizer.decode([65 + i] * 2) for i in range(4)]
     by_seed = sorted(gateway.generator.requests, key=lambda request: request.sampling.seed)
     assert [(request.prompt, request.sampling.seed) for request in by_seed] == [
         ((5,), 5),
@@ -126,9 +124,7 @@ def test_streamed_choices_run_side_by_side(gateway: Gateway, client: openai.Open
 
 
 @pytest.mark.parametrize("is_stream", [True, False])
-def test_stop_strings_end_the_text_and_the_generation(
-    gateway: Gateway, client: openai.OpenAI, is_stream: bool
-) -> None:
+def test_stop_strings_end_the_text_and_the_generation(gateway: Gateway, client: openai.OpenAI, is_stream: bool) -> None:
     gateway.says("one ST", PAUSE, "ART two STO", PAUSE, "P three", HANG)
     asked = {"model": MODEL, "prompt": "x", "max_tokens": 50, "stop": ["STOP", "never"], "logprobs": 0}
     if is_stream:
@@ -147,9 +143,7 @@ def test_stop_strings_end_the_text_and_the_generation(
 
 
 @pytest.mark.parametrize(("said", "text"), [("ab STO", "ab STO"), ("ab 😀", "ab \ufffd")])
-def test_what_was_held_back_comes_at_the_end(
-    gateway: Gateway, client: openai.OpenAI, said: str, text: str
-) -> None:
+def test_what_was_held_back_comes_at_the_end(gateway: Gateway, client: openai.OpenAI, said: str, text: str) -> None:
     ids = gateway.tokenizer.encode(said, False)[: None if said == text else -1]
     gateway.says(*ids, HANG)
     choice = client.completions.create(model=MODEL, prompt="x", max_tokens=len(ids), stop="STOP").choices[0]

@@ -110,9 +110,7 @@ def test_chat_refusals_name_the_field(param: str, fields: dict[str, Any]) -> Non
     assert refused.value.param == param
 
 
-@pytest.mark.parametrize(
-    "raw", [b"", b"{garbage", b"[]", b'"x"', b"\xff\xfe", b'{"model":"m","prompt":"\\ud800"}']
-)
+@pytest.mark.parametrize("raw", [b"", b"{garbage", b"[]", b'"x"', b"\xff\xfe", b'{"model":"m","prompt":"\\ud800"}'])
 def test_what_is_no_json_object_is_refused(raw: bytes) -> None:
     with pytest.raises(BadRequest) as refused:
         parse_completion(raw)
@@ -128,9 +126,7 @@ def test_neutral_values_nulls_and_unknown_fields_are_taken() -> None:
     for name, neutral in NEUTRAL_VALUES.items():
         for value in (None, *neutral):
             parse_chat(body(CHAT, **{name: value}))
-    nulls: dict[str, Any] = dict.fromkeys(
-        ["temperature", "top_p", "stop", "n", "seed", "stream", "max_tokens"]
-    )
+    nulls: dict[str, Any] = dict.fromkeys(["temperature", "top_p", "stop", "n", "seed", "stream", "max_tokens"])
     asked = parse_completion(body(COMPLETION, **nulls, user="me", metadata={"a": 1}, best_of=1))
     assert (asked.num_choices, asked.stops, asked.token_limit) == (1, (), None)
     parse_chat(body(CHAT, tools=[{"type": "function"}], tool_choice="none"))

@@ -67,9 +67,7 @@ def test_only_tokens_that_pass_the_filters_are_drawn(
     looser, tighter = (support(logits, temperature, top_k, top_p + step) for step in (1e-9, -1e-9))
     if looser != tighter:  # a mass within rounding of top_p may go either way
         return
-    params = [
-        SamplingParams(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed) for seed in range(60)
-    ]
+    params = [SamplingParams(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed) for seed in range(60)]
     rows = torch.tensor([logits] * len(params))
     drawn = {token.token_id for token in next_tokens(rows, params, [0] * len(params))}
     assert drawn <= {token for token, mass in enumerate(kept) if mass > 0}
@@ -80,9 +78,7 @@ def test_only_tokens_that_pass_the_filters_are_drawn(
 
 def test_top_p_beyond_the_sorted_candidates_keeps_the_whole_prefix() -> None:
     logits = torch.linspace(0.001, 0.0, 5000)[None]  # half of the mass is in the first 2,500
-    drawn = [
-        next_tokens(logits, [SamplingParams(top_p=0.5, seed=seed)], [3])[0].token_id for seed in range(60)
-    ]
+    drawn = [next_tokens(logits, [SamplingParams(top_p=0.5, seed=seed)], [3])[0].token_id for seed in range(60)]
     assert 1500 < max(drawn) < 2500  # well beyond the first 1,024
 
 
@@ -120,9 +116,7 @@ def test_logprobs_are_of_the_untempered_distribution() -> None:
     expected = [math.log(p) if p else -math.inf for p in softmax(logits)]
     assert token.logprob == pytest.approx(expected[token.token_id])
     assert [token_id for token_id, _ in token.top_logprobs] == [1, 2, 3]
-    assert [value for _, value in token.top_logprobs] == pytest.approx(
-        [expected[1], expected[2], expected[3]]
-    )
+    assert [value for _, value in token.top_logprobs] == pytest.approx([expected[1], expected[2], expected[3]])
     chosen_only = next_tokens(torch.tensor([logits]), [SamplingParams(num_logprobs=0)], [0])[0]
     assert chosen_only.logprob is not None and chosen_only.top_logprobs == ()
 

@@ -44,15 +44,11 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize("add_generation_prompt", [True, False])
-def test_chats_render_as_transformers_renders_them(
-    folder: Path, name: str, add_generation_prompt: bool
-) -> None:
+def test_chats_render_as_transformers_renders_them(folder: Path, name: str, add_generation_prompt: bool) -> None:
     (folder / "chat_template.jinja").write_text(TEMPLATES[name], encoding="utf-8")
     oracle: Any = PreTrainedTokenizerFast.from_pretrained(str(folder))
     ours = ModelTokenizer.load(folder)
-    expected = oracle.apply_chat_template(
-        MESSAGES, tokenize=False, add_generation_prompt=add_generation_prompt
-    )
+    expected = oracle.apply_chat_template(MESSAGES, tokenize=False, add_generation_prompt=add_generation_prompt)
     assert ours.render_chat(MESSAGES, add_generation_prompt) == expected
     assert encode_chat(ours, MESSAGES) == oracle.encode(
         oracle.apply_chat_template(MESSAGES, tokenize=False, add_generation_prompt=True),

@@ -56,9 +56,15 @@ def demo(
 
 def stream_completion(url: str, model: str, num_tokens: int) -> Iterator[str]:
     """Text pieces of a streamed completion, as any OpenAI client would read them."""
-    body: dict[str, Any] = {"model": model, "prompt": PROMPT, "max_tokens": num_tokens, "temperature": 0, "stream": True}
+    body: dict[str, Any] = {
+        "model": model,
+        "prompt": PROMPT,
+        "max_tokens": num_tokens,
+        "temperature": 0,
+        "stream": True,
+    }
     body["ignore_eos"] = True
-    request = urllib.request.Request(  # noqa: S310: our own http URL
+    request = urllib.request.Request(  # noqa: S310 - our own http URL
         f"{url}/v1/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=120) as reply:  # noqa: S310

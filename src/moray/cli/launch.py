@@ -16,8 +16,8 @@ from typing import Any
 from moray.config import Settings, read_settings
 from moray.errors import ClusterError, PortTaken
 from moray.experts.source import ModelSource, open_model
-from moray.nodes.cluster import ROUTER_RESOURCE, SLOT_RESOURCE, ClusterSpec, start_cluster, stop_cluster
-from moray.nodes.placement import expert_sets, slots_per_node
+from moray.nodes.cluster import NODE_LABEL, ROUTER_RESOURCE, SLOT_RESOURCE, ClusterSpec, start_cluster, stop_cluster
+from moray.nodes.placement import deal_replicas, expert_sets, slots_per_node
 from moray.nodes.rayenv import NODE_VARIABLE
 from moray.nodes.state import WIRE_TOKEN, ClusterRecord, write_state
 
@@ -90,7 +90,7 @@ def _deploy(
     data_port: int,
     report: Callable[[str], None],
 ) -> None:
-    from moray.experts.deployment import ExpertSpec, expert_app
+    from moray.experts.deployment import ExpertSpec, NodeNames, expert_app
     from moray.nodes.serve import connected, deploy_together, start_serve, wait_ready
     from moray.router.deployment import APP_NAME, router_app
     from moray.router.service import RouterSpec
@@ -109,11 +109,16 @@ def _deploy(
         settings=settings,
     )
     experts = [
-        ExpertSpec(model, members, (("127.0.0.1", data_port),), token_file, str(incarnations), settings.replica_capacity_rows)
+        ExpertSpec(
+            model, members, (("127.0.0.1", data_port),), token_file, str(incarnations), settings.replica_capacity_rows
+        )
         for members in sets
     ]
     apps = {APP_NAME: router_app(router, ROUTER_RESOURCE)}
-    apps |= {spec.replica_id: expert_app(spec, options.replicas, SLOT_RESOURCE, NODE_VARIABLE) for spec in experts}
+    names = NodeNames(NODE_LABEL, NODE_VARIABLE, SLOT_RESOURCE)
+    dealt = deal_replicas(len(sets), options.replicas, options.num_nodes)
+    for spec, places in zip(experts, dealt, strict=True):
+        apps[spec.replica_id] = expert_app(spec, [record.nodes[place].node_id for place in places], names)
     with connected(record):
         report("starting Serve")
         start_serve()
@@ -138,7 +143,7 @@ def _wait_for_experts(record: ClusterRecord, num_replicas: int) -> None:
 def fetch_network(record: ClusterRecord) -> dict[str, Any] | None:
     """The router's ``/network``, None when it does not answer."""
     try:
-        with urllib.request.urlopen(f"{record.url}/network", timeout=5) as reply:  # noqa: S310: our own http URL
+        with urllib.request.urlopen(f"{record.url}/network", timeout=5) as reply:  # noqa: S310 - our own http URL
             network: dict[str, Any] = json.loads(reply.read(MAX_REPLY_BYTES))
             return network
     except (urllib.error.URLError, OSError, ValueError):
@@ -184,11 +189,13 @@ def reserve_port(host: str, port: int, option: str) -> int:
         try:
             probe.bind((host, port))
         except OSError as exc:
-            raise PortTaken(f"cannot listen on {host}:{port} ({os.strerror(exc.errno or 0)}); give another {option}") from None
+            raise PortTaken(
+                f"cannot listen on {host}:{port} ({os.strerror(exc.errno or 0)}); give another {option}"
+            ) from None
         return int(probe.getsockname()[1])
 
 
 def _host_in_url(host: str) -> str:
-    if host in ("0.0.0.0", "::"):  # noqa: S104: an address to ask, not one to bind
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - an address to ask, not one to bind
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host

@@ -25,18 +25,14 @@ from moray.experts.inspection import ModelReport, inspect_model
 from moray.experts.manifest import MAX_MANIFEST_BYTES, Manifest, read_manifest
 from moray.experts.sharding import write_shards
 
-app = typer.Typer(
-    name="model", help="Models on disk: shard a checkpoint, inspect a folder.", no_args_is_help=True
-)
+app = typer.Typer(name="model", help="Models on disk: shard a checkpoint, inspect a folder.", no_args_is_help=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and no progress.")]
 
 
 @app.command("shard")
 def shard(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="Folder in Hugging Face format (config.json, *.safetensors).")
-    ],
+    checkpoint: Annotated[Path, typer.Argument(help="Folder in Hugging Face format (config.json, *.safetensors).")],
     out: Annotated[Path, typer.Argument(help="Folder to write the shards into; run again to continue.")],
     as_json: JsonOption = False,
 ) -> None:
@@ -55,25 +51,19 @@ def shard(
     console.print(f"{len(manifest.files)} files in {out}", highlight=False)
     console.print(f"model id {manifest.model_id}", highlight=False)
     if not any(file.name == "tokenizer.json" for file in manifest.files):
-        console.print(
-            "the checkpoint has no tokenizer.json: add one and shard again before serving", highlight=False
-        )
+        console.print("the checkpoint has no tokenizer.json: add one and shard again before serving", highlight=False)
 
 
 @app.command("inspect")
 def inspect(
     folder: Annotated[Path, typer.Argument(help="A Hugging Face checkpoint or a sharded folder.")],
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Hash every file that the manifest lists.")
-    ] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Hash every file that the manifest lists.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a model's architecture, sizes and files. Exits 1 when --verify finds a corrupt file."""
     with _progress(is_shown=verify and not as_json) as bar:
         task = bar.add_task("verifying", total=_manifest_bytes(folder) if verify else None)
-        report = inspect_model(
-            folder, verify, lambda name, size: bar.update(task, description=name, advance=size)
-        )
+        report = inspect_model(folder, verify, lambda name, size: bar.update(task, description=name, advance=size))
     if as_json:
         print(json.dumps(report.to_json()))
     else:

@@ -25,10 +25,14 @@ def up(
     model: Annotated[Path, typer.Option("--model", help="A checkpoint in Hugging Face format or a sharded folder.")],
     nodes: Annotated[int, typer.Option("--nodes", min=1, max=256, help="Expert nodes to start here.")] = 8,
     replicas: Annotated[int, typer.Option("--replicas", min=1, help="Running copies of each expert.")] = 1,
-    experts_per_replica: Annotated[int, typer.Option("--experts-per-replica", min=1, help="Experts in one process.")] = 1,
+    experts_per_replica: Annotated[
+        int, typer.Option("--experts-per-replica", min=1, help="Experts in one process.")
+    ] = 1,
     http_host: Annotated[str, typer.Option("--http-host", help="Address of the gateway.")] = "127.0.0.1",
     http_port: Annotated[int, typer.Option("--http-port", min=0, max=65535, help="0 takes a free one.")] = 8000,
-    data_port: Annotated[int, typer.Option("--data-port", min=0, max=65535, help="Where experts dial; 0: a free one.")] = 0,
+    data_port: Annotated[
+        int, typer.Option("--data-port", min=0, max=65535, help="Where experts dial; 0: a free one.")
+    ] = 0,
     state_dir: StateDir = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return when ready and leave the network running.")] = False,
     as_json: JsonOption = False,

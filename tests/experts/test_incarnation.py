@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from moray.errors import ClusterError
-from moray.nodes.incarnation import next_incarnation
+from moray.experts.incarnation import next_incarnation
 
 _COUNT = """
 import sys
 from pathlib import Path
-from moray.nodes.incarnation import next_incarnation
+from moray.experts.incarnation import next_incarnation
 sys.stdin.readline()
 for _ in range(25):
     print(next_incarnation(Path(sys.argv[1])))
