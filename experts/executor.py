@@ -44,10 +44,9 @@ class Executor:
         room = self.capacity_rows
         for dispatch in dispatches:
             problem = self._problem(dispatch)
-            fits = dispatch.row_index.shape[0] <= room
             if problem is not None:
                 answers.append(wire.Failure(dispatch.seq, "bad_dispatch", problem))
-            elif not fits:
+            elif dispatch.row_index.shape[0] > room:
                 answers.append(wire.Busy(dispatch.seq))
             else:
                 answers.append(None)

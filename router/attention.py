@@ -24,6 +24,7 @@ from moray.router.rope import RotaryTable
 from moray.router.step import SEGMENT_KEYS, DecodeRows, PromptRows, StepInputs
 
 MAX_SCORES = 1 << 20  # scores of one product (4 MiB of float32, which caches hold); more rows are done in turns
+CALL_IN_WEIGHTS = 1 << 15  # a product's call costs about as much as reading this many more weights
 
 
 class Attention(Protocol):
@@ -99,7 +100,7 @@ class LatentAttention:
 
 class QueryProjection:
     """``[T, Q]`` to queries ``[T, H, W]`` before rotation: rope part, absorbed part, a zero for the column "one"; all
-    scaled for the softmax. Up-projection and absorption are one product where that is the smaller matrix."""
+    scaled for the softmax. Up-projection and absorption are one product where that is cheaper."""
 
     def __init__(self, arch: Architecture, q_up: Tensor, key_up: Tensor) -> None:
         """q_up [H * (nope + R), Q], key_up [H, nope, C]."""
@@ -107,7 +108,7 @@ class QueryProjection:
         heads, nope, latent = key_up.shape
         self.absorb: PerHeadLinear | None = None
         per_head = q_up.view(heads, -1, q_up.shape[1]).double() * scale
-        if latent * q_up.shape[1] > nope * (q_up.shape[1] + latent):
+        if heads * (latent * q_up.shape[1] - nope * (q_up.shape[1] + latent)) > CALL_IN_WEIGHTS:
             self.absorb = PerHeadLinear(key_up.transpose(1, 2))
             self.up = pack(per_head.float().flatten(0, 1))
             return
@@ -125,14 +126,14 @@ class QueryProjection:
 
 
 class OutputProjection:
-    """Latents ``[T, H, C]`` to ``[T, D]``: through values and ``o_proj``, or at once where that is the smaller matrix."""
+    """Latents ``[T, H, C]`` to ``[T, D]``: through values and ``o_proj``, or at once where that is cheaper."""
 
     def __init__(self, arch: Architecture, out: Tensor, value_up: Tensor, bias: Tensor | None) -> None:
         """out [D, H * v], value_up [H, v, C]."""
         heads, width, latent = value_up.shape
         self.values: PerHeadLinear | None = None
         self.bias = bias
-        if latent * out.shape[0] > width * (out.shape[0] + latent):
+        if heads * (latent * out.shape[0] - width * (out.shape[0] + latent)) > CALL_IN_WEIGHTS:
             self.values = PerHeadLinear(value_up)
             self.out = pack(out)
             return
@@ -140,7 +141,7 @@ class OutputProjection:
         self.out = pack((per_head @ value_up.double()).transpose(0, 1).flatten(1).float())  # [D, H * C]
 
     def __call__(self, latents: Tensor) -> Tensor:
-        values = latents if self.values is None else self.values(latents)
+        values: Tensor = latents if self.values is None else self.values(latents)
         return linear(values.reshape(values.shape[0], -1), self.out, self.bias)
 
 

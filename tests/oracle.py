@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from transformers import DeepseekV3Config, DeepseekV3ForCausalLM
 
+from moray.experts.demo_tokenizer import write_demo_tokenizer
+
 VOCAB = 96
 
 
@@ -84,6 +86,23 @@ def make_model(config: dict[str, Any], seed: int) -> DeepseekV3ForCausalLM:
 def save_checkpoint(folder: Path, seed: int, **changes: Any) -> DeepseekV3ForCausalLM:
     model = make_model(random_config(seed) | changes, seed)
     model.save_pretrained(folder)
+    return model
+
+
+SERVED = {  # eight experts, a real tokenizer, the oracle's widely spread weights
+    "vocab_size": 512,
+    "n_routed_experts": 8,
+    "num_experts_per_tok": 2,
+    "n_group": 4,
+    "topk_group": 2,
+    "max_position_embeddings": 4096,
+}
+
+
+def save_served(folder: Path, seed: int, **changes: Any) -> DeepseekV3ForCausalLM:
+    """A checkpoint that `moray up` serves, and its oracle."""
+    model = save_checkpoint(folder, seed, **SERVED | changes)
+    write_demo_tokenizer(folder, SERVED["vocab_size"], SERVED["max_position_embeddings"])  # type: ignore[arg-type]
     return model
 
 

@@ -49,13 +49,17 @@ def serving(directory: Directory, expert: int) -> list[object]:
     return list(directory.replicas(expert))
 
 
+def known(directory: Directory) -> list[object]:
+    return list(directory.uplinks.values())
+
+
 def test_a_higher_incarnation_evicts_the_older_one() -> None:
     directory = Directory(2)
     older = join(directory, 3, [0])
     newer = join(directory, 5, [1])
     assert older.closed_because == ["a newer incarnation joined"] and newer.closed_because == []
     assert serving(directory, 0) == [] and serving(directory, 1) == [newer]
-    assert list(directory.uplinks.values()) == [newer]
+    assert known(directory) == [newer]
     directory.remove(cast(Uplink, older))  # its socket closes a little later
     assert serving(directory, 1) == [newer]
 
@@ -98,7 +102,7 @@ def test_a_draining_replica_gets_nothing_new_but_stays_known() -> None:
     uplink.is_draining = True
     directory.refresh()
     assert serving(directory, 0) == [] and directory.missing() == {0}
-    assert list(directory.uplinks.values()) == [uplink]
+    assert known(directory) == [uplink]
 
 
 def test_all_are_closed_when_the_router_goes_down() -> None:

@@ -1,0 +1,279 @@
+"""What batch invariance costs: the router's attention and product beside plain ones that do without it.
+
+Three plain forms of attention, all with torch's own products and SDPA: ``expand`` caches the latent and expands it
+in every step, ``cached`` caches expanded keys and values as transformers does (16 to 40 times the memory), and for
+prompts ``expand`` only. One JSON object on stdout; ratios above 1 mean that the plain form is faster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from measure import claim, interleaved, machine, median_us, progress, report
+from torch import Tensor
+
+from moray.architecture import Architecture
+from moray.experts.linear import linear, pack
+from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
+from moray.experts.source import ModelSource, open_model
+from moray.router.attention import LatentAttention
+from moray.router.kv_cache import KV_PAGE_SIZE, LayerCache, pages_needed
+from moray.router.norm import rms_norm
+from moray.router.rope import RotaryTable
+from moray.router.step import Chunk, StepInputs, build_step
+
+PREFIX = "model.layers.0.self_attn"
+MODELS: dict[str, dict[str, Any]] = {
+    "demo": DEMO_CONFIG | {"num_hidden_layers": 2},
+    "16 heads, latent 512, rope 64": DEMO_CONFIG
+    | {
+        "num_hidden_layers": 2,
+        "hidden_size": 1024,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 16,
+        "q_lora_rank": 512,
+        "kv_lora_rank": 512,
+        "qk_nope_head_dim": 128,
+        "qk_rope_head_dim": 64,
+        "v_head_dim": 128,
+    },
+}
+CONTEXTS = (128, 512, 2048, 8192)
+ROWS = (1, 8, 32)
+CHUNK = 256
+MAX_CELL_BYTES = 3 << 30  # of the plain forms' keys, values and scores; larger cells are left out
+
+
+@dataclass
+class Plan:
+    quick: bool
+    until: float = field(default=0.0)
+
+    @property
+    def rounds(self) -> int:
+        return 9 if self.quick else 41
+
+    @property
+    def budget_s(self) -> float:
+        return 0.6 if self.quick else 3.0
+
+
+class PlainAttention:
+    """The same weights, expanded form, torch's own kernels."""
+
+    def __init__(self, source: ModelSource, rotary: RotaryTable) -> None:
+        self.arch: Architecture = source.architecture
+        self.rotary = rotary
+        for name in ("kv_a_proj_with_mqa", "q_a_proj", "q_a_layernorm", "q_b_proj", "kv_a_layernorm", "kv_b_proj", "o_proj"):
+            setattr(self, name, source.tensor(f"{PREFIX}.{name}.weight"))
+
+    def project(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries [T, H, nope + R] and latents with rope keys [T, C + R]."""
+        arch = self.arch
+        latent, rope_key = F.linear(x, self.kv_a_proj_with_mqa).split((arch.kv_lora_rank, arch.qk_rope_head_dim), dim=-1)
+        low = rms_norm(F.linear(x, self.q_a_proj), self.q_a_layernorm, arch.rms_norm_eps)
+        queries = F.linear(low, self.q_b_proj).view(x.shape[0], arch.num_heads, -1)
+        nope, rope = queries.split((arch.qk_nope_head_dim, arch.qk_rope_head_dim), dim=-1)
+        rotated = self.rotary.rotate(torch.cat((rope, rope_key[:, None]), dim=1), positions)
+        latent = rms_norm(latent, self.kv_a_layernorm, arch.rms_norm_eps)
+        return torch.cat((nope, rotated[:, :-1]), dim=-1), torch.cat((latent, rotated[:, -1]), dim=-1)
+
+    def expand(self, entries: Tensor) -> tuple[Tensor, Tensor]:
+        """Entries [B, N, C + R] -> keys [B, H, N, nope + R] and values [B, H, N, v]."""
+        arch = self.arch
+        latent, rope = entries.split((arch.kv_lora_rank, arch.qk_rope_head_dim), dim=-1)
+        raised = F.linear(latent, self.kv_b_proj).view(*latent.shape[:2], arch.num_heads, -1).transpose(1, 2)
+        nope, values = raised.split((arch.qk_nope_head_dim, arch.v_head_dim), dim=-1)
+        keys = torch.cat((nope, rope[:, None].expand(-1, arch.num_heads, -1, -1)), dim=-1)
+        return keys, values
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, is_seen: Tensor | None = None) -> Tensor:
+        """Queries [B, H, T, nope + R] -> [B * T, D]."""
+        mixed = F.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=is_seen, scale=self.arch.softmax_scale
+        )
+        return F.linear(mixed.transpose(1, 2).reshape(-1, self.o_proj.shape[1]), self.o_proj)
+
+    kv_a_proj_with_mqa: Tensor
+    q_a_proj: Tensor
+    q_a_layernorm: Tensor
+    q_b_proj: Tensor
+    kv_a_layernorm: Tensor
+    kv_b_proj: Tensor
+    o_proj: Tensor
+
+
+class Bench:
+    """One model's first attention layer in all forms."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            write_random_checkpoint(folder, config, seed=0)
+            source = open_model(folder)
+            rotary = RotaryTable(source.architecture, max(CONTEXTS))
+            self.ours, self.plain = LatentAttention(source, PREFIX, rotary), PlainAttention(source, rotary)
+        self.arch = source.architecture
+
+    def decode(self, rows: int, context: int, plan: Plan) -> dict[str, Any]:
+        arch = self.arch
+        per_row = context * arch.num_heads * (arch.qk_nope_head_dim + arch.qk_rope_head_dim + 2 * arch.v_head_dim) * 4
+        if rows * per_row * 2 > MAX_CELL_BYTES:
+            return {"ratio_expand": None, "reason": "the plain form's keys and values would not fit in the memory limit"}
+        torch.manual_seed(0)
+        x = torch.randn(rows, arch.hidden_size)
+        cache, tables = self._filled_cache(rows, context)
+        chunks = [Chunk([0], context - 1, pages, True) for pages in tables]
+        step, alone = build_step(chunks), [build_step([chunk]) for chunk in chunks[:: max(1, rows // 3)]]
+        entries = torch.randn(rows, context, arch.kv_lora_rank + arch.qk_rope_head_dim)
+        keys, values = self.plain.expand(entries)
+        keys, values = keys.contiguous(), values.contiguous()
+
+        def project() -> Tensor:
+            queries, new = self.plain.project(x, step.positions)
+            entries[:, -1] = new
+            return queries[:, :, None]
+
+        def plain_expand() -> Tensor:
+            return self.plain.attend(project(), *self.plain.expand(entries))
+
+        def plain_cached() -> Tensor:
+            queries = project()
+            new_keys, new_values = self.plain.expand(entries[:, -1:])
+            keys[:, :, -1:], values[:, :, -1:] = new_keys, new_values
+            return self.plain.attend(queries, keys, values)
+
+        functions: dict[str, Callable[[], object]] = {
+            "moray": lambda: self.ours(x, step, cache),
+            "expand": plain_expand,
+            "cached": plain_cached,
+            "build_step": lambda: build_step(chunks),
+        }
+        samples = interleaved(functions, plan.rounds, plan.budget_s)
+        batch = self.ours(x, step, cache)
+        same = all(
+            torch.equal(batch[i : i + 1], self.ours(x[i : i + 1], one, cache))
+            for one, i in zip(alone, range(0, rows, max(1, rows // 3)), strict=True)
+        )
+        return _cell(samples, same)
+
+    def prefill(self, context: int, plan: Plan) -> dict[str, Any]:
+        """One sequence read in chunks; equality: in chunks of CHUNK against odd ones."""
+        arch = self.arch
+        torch.manual_seed(0)
+        x = torch.randn(context, arch.hidden_size)
+        pages = list(range(pages_needed(context)))
+        entries = torch.zeros(1, context, arch.kv_lora_rank + arch.qk_rope_head_dim)
+        cache = LayerCache(self.ours.cache_spec(), len(pages))
+
+        def ours(chunk: int) -> Tensor:
+            parts = [(i, min(i + chunk, context)) for i in range(0, context, chunk)]
+            steps = [build_step([Chunk([0] * (b - a), a, pages, True)]) for a, b in parts]
+            return torch.cat([self.ours(x[a:b], step, cache) for (a, b), step in zip(parts, steps, strict=True)])
+
+        def plain() -> None:
+            for start in range(0, context, CHUNK):
+                end = min(start + CHUNK, context)
+                positions = torch.arange(start, end)
+                queries, entries[0, start:end] = self.plain.project(x[start:end], positions)
+                is_seen = torch.arange(end) <= positions[:, None]
+                self.plain.attend(queries.transpose(0, 1)[None], *self.plain.expand(entries[:, :end]), is_seen)
+
+        samples = interleaved({"moray": lambda: ours(CHUNK), "expand": plain}, max(3, plan.rounds // 4), plan.budget_s)
+        same = context > 2048 or torch.equal(ours(CHUNK), ours(97))
+        return _cell(samples, same)
+
+    def _filled_cache(self, rows: int, context: int) -> tuple[LayerCache, list[list[int]]]:
+        per_row = pages_needed(context)
+        cache = LayerCache(self.ours.cache_spec(), per_row * rows)
+        for first in range(0, rows * per_row * KV_PAGE_SIZE, 4096):
+            slots = torch.arange(first, min(first + 4096, rows * per_row * KV_PAGE_SIZE))
+            entries = torch.randn(len(slots), cache.spec.total)
+            entries[:, -1] = 1.0
+            cache.write(slots, entries)
+        return cache, [list(range(i * per_row, (i + 1) * per_row)) for i in range(rows)]
+
+
+def _cell(samples: dict[str, list[float]], same: bool) -> dict[str, Any]:
+    medians = {name: median_us(values) for name, values in samples.items()}
+    ratios = {f"ratio_{name}": round(medians["moray"] / medians[name], 2) for name in ("expand", "cached") if name in medians}
+    return {f"{name}_us": value for name, value in medians.items()} | ratios | {"same_bits": same}
+
+
+def products(plan: Plan) -> list[dict[str, Any]]:
+    """``linear`` beside F.linear: median of 20 calls each."""
+    lines = []
+    for width in (256, 1024, 2048):
+        weight = torch.randn(width, width)
+        packed = pack(weight)
+        x_all = torch.randn(128, width)
+        expected = linear(x_all, weight)
+        for rows in (1, 8, 32, 128):
+            x = x_all[:rows].clone()
+            functions: dict[str, Callable[[], object]] = {
+                "packed": lambda x=x, weight=packed: linear(x, weight),
+                "linear": lambda x=x, weight=weight: linear(x, weight),
+                "torch": lambda x=x, weight=weight: F.linear(x, weight),
+            }
+            medians = {name: median_us(v) for name, v in interleaved(functions, plan.rounds * 3, plan.budget_s / 2).items()}
+            lines.append(
+                {"width": width, "rows": rows}
+                | {f"{name}_us": value for name, value in medians.items()}
+                | {
+                    "ratio_packed": round(medians["packed"] / medians["torch"], 2),
+                    "ratio": round(medians["linear"] / medians["torch"], 2),
+                    "same_bits": all(torch.equal(linear(x, w), expected[:rows]) for w in (weight, packed)),
+                    "torch_same_bits": torch.equal(F.linear(x, weight), F.linear(x_all, weight)[:rows]),
+                }
+            )
+    return lines
+
+
+def measure(threads: int, plan: Plan) -> dict[str, Any]:
+    torch.set_num_threads(threads)
+    result: dict[str, Any] = {"threads": threads}
+    with torch.inference_mode():
+        progress(f"{threads} threads: products")
+        result["products"] = products(plan)
+        result["decode"], result["prefill"] = [], []
+        for name, config in MODELS.items():
+            bench = Bench(config)
+            contexts = CONTEXTS[:3] if plan.quick else CONTEXTS
+            for context in contexts:
+                for rows in ROWS:
+                    progress(f"{threads} threads, {name}: decode {rows} rows, context {context}")
+                    cell = bench.decode(rows, context, plan)
+                    result["decode"].append({"model": name, "rows": rows, "context": context} | cell)
+                if context <= 2048 or name == "demo":
+                    progress(f"{threads} threads, {name}: prompt of {context}")
+                    result["prefill"].append({"model": name, "context": context} | bench.prefill(context, plan))
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="under a minute: fewer rounds, contexts up to 2,048")
+    parser.add_argument("--threads", action="store_true", help="measure with two threads as well")
+    options = parser.parse_args()
+    plan, started = Plan(options.quick), time.perf_counter()
+    runs = [measure(threads, plan) for threads in ((1, 2) if options.threads else (1,))]
+    cells = [cell for run in runs for kind in ("decode", "prefill", "products") for cell in run[kind]]
+    decode = [cell for run in runs for cell in run["decode"] if cell["ratio_expand"] is not None]
+    differing = [cell for cell in cells if cell.get("same_bits") is False]
+    worst = max(cell["ratio_expand"] for cell in decode)
+    claims = [
+        claim("bits alone equal bits in company in every cell (cells that differ)", len(differing), not differing),
+        claim("invariant decode costs at most 1.5 x plain latent attention (worst cell)", worst, worst <= 1.5),
+    ]
+    took = round(time.perf_counter() - started, 1)
+    report({"machine": machine(), "seconds": took, "claims": claims, "runs": runs})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+from moray.cli import main
+
+main()

@@ -1,0 +1,59 @@
+"""Two replicas of each expert on two nodes: a stream does not notice that one of them dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+from cluster import Network, ids_of, network_of, replica_pids
+
+from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
+from moray.experts.sharding import write_shards
+
+pytestmark = pytest.mark.integration
+
+NUM_TOKENS = 160
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """Served from shards, so that every replica checks the digests of what it loads."""
+    folder = tmp_path_factory.mktemp("models")
+    write_random_checkpoint(folder / "checkpoint", DEMO_CONFIG, seed=4)
+    write_shards(folder / "checkpoint", folder / "shards")
+    options = ("--nodes", "2", "--replicas", "2", "--experts-per-replica", "4")
+    with network_of(folder / "shards", tmp_path_factory.mktemp("state"), *options) as network:
+        yield network
+
+
+def test_replicas_of_one_expert_never_share_a_node(network: Network) -> None:
+    nodes = network.get("/network").json()["nodes"]
+    assert [sorted(tuple(replica["experts"]) for replica in node["replicas"]) for node in nodes] == [
+        [(0, 1, 2, 3), (4, 5, 6, 7)]
+    ] * 2
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_stream_is_unbroken_and_the_same_when_a_replica_is_killed_or_frozen(
+    network: Network, sent: signal.Signals
+) -> None:
+    before = network.wait(lambda page: len(replica_pids(page)) == 4, "four replicas")
+    expected = network.complete(max_tokens=NUM_TOKENS)["token_ids"]
+    busiest = max((r for node in before["nodes"] for r in node["replicas"]), key=lambda r: r["rows_sent"])
+    hit = []
+
+    def strike_once(count: int) -> None:
+        if count >= 20 and not hit:
+            hit.append(busiest["pid"])
+            os.kill(busiest["pid"], sent)
+
+    events = list(network.stream(strike_once, max_tokens=NUM_TOKENS))
+    assert hit
+    assert [event for event in events if "error" in event] == []
+    assert ids_of(events) == expected
+    after = network.wait(
+        lambda page: len(replica_pids(page)) == 4 and busiest["pid"] not in replica_pids(page), "the repair"
+    )
+    assert after["missing_experts"] == []
