@@ -81,8 +81,7 @@ class ExpertReplica:
 
 def expert_app(spec: ExpertSpec, nodes: Sequence[str], placement: NodeNames) -> Application:
     """One replica on each of ``nodes``."""
-    deployment = serve.deployment(
-        ExpertReplica,  # type: ignore[arg-type]
+    deploy = serve.deployment(
         name=spec.replica_id,
         num_replicas=len(nodes),
         max_replicas_per_node=1,
@@ -95,4 +94,4 @@ def expert_app(spec: ExpertSpec, nodes: Sequence[str], placement: NodeNames) -> 
         health_check_timeout_s=HEALTH_CHECK_TIMEOUT_S,
         graceful_shutdown_timeout_s=SHUTDOWN_GRACE_S,
     )
-    return deployment.bind(spec, placement.variable)
+    return deploy(ExpertReplica).bind(spec, placement.variable)

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from moray.errors import ClusterError
+from moray import errors
+from moray.errors import ClusterError, MorayError
 from moray.nodes.cluster import NODE_LABEL, driver_environment
 from moray.nodes.state import ClusterRecord
 
@@ -93,7 +94,8 @@ def deploy_together(apps: Mapping[str, Any]) -> None:
 
 
 def wait_ready(names: Sequence[str], timeout_s: float) -> None:
-    """Wait until the named applications run. Raises ClusterError if one fails or ``timeout_s`` seconds pass."""
+    """Wait until the named applications run. Raises ClusterError if one fails or ``timeout_s``
+    seconds pass, or the BadInput that kept a replica from starting."""
     from ray import serve
 
     until = time.monotonic() + timeout_s
@@ -104,7 +106,7 @@ def wait_ready(names: Sequence[str], timeout_s: float) -> None:
             return
         for name in waiting:
             if name in applications and applications[name].status in ("DEPLOY_FAILED", "UNHEALTHY"):
-                raise ClusterError(f"{name} did not start: {_first_line(applications[name])}")
+                raise _failure(name, applications[name])
         if time.monotonic() >= until:
             raise ClusterError(
                 f"{', '.join(waiting)} not ready after {timeout_s:.0f} s: try again with less load, or more memory"
@@ -157,12 +159,14 @@ def _moray_node_ids(only_alive: bool = False) -> dict[str, str]:
     }
 
 
-def _first_line(application: Any) -> str:
-    messages: list[str] = [
-        application.message,
-        *(deployment.message for deployment in application.deployments.values()),
-    ]
+def _failure(name: str, application: Any) -> MorayError:
+    """The error that a replica's constructor raised if it is one of ours that the caller can correct, as itself."""
+    messages = [application.message, *(deployment.message for deployment in application.deployments.values())]
     lines = [line.strip() for message in messages for line in message.splitlines() if line.strip()]
-    ours = [line.split(":", 1)[1].strip() for line in lines if line.startswith("moray.errors.") and ":" in line]
-    errors = [line for line in lines if "Error" in line]
-    return (ours or errors or lines or ["no reason given"])[-1][:300]
+    for line in lines:
+        kind, _, text = line.removeprefix("moray.errors.").partition(": ")
+        ours = getattr(errors, kind, None) if line.startswith("moray.errors.") else None
+        if isinstance(ours, type) and issubclass(ours, errors.BadInput):
+            return ours(text)
+    reasons = [line for line in lines if "Error" in line] or lines or ["no reason given"]
+    return ClusterError(f"{name} did not start: {reasons[-1][:300]}")

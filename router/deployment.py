@@ -59,8 +59,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def router_app(spec: RouterSpec, resource: str) -> Application:
-    deployment = serve.deployment(
-        RouterReplica,  # type: ignore[arg-type]
+    deploy = serve.deployment(
         name=APP_NAME,
         num_replicas=1,
         ray_actor_options={"num_cpus": 0, "resources": {resource: 1}},
@@ -68,4 +67,4 @@ def router_app(spec: RouterSpec, resource: str) -> Application:
         health_check_timeout_s=HEALTH_CHECK_TIMEOUT_S,
         graceful_shutdown_timeout_s=SHUTDOWN_GRACE_S * 2,
     )
-    return deployment.bind(spec)
+    return deploy(RouterReplica).bind(spec)

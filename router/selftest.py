@@ -7,11 +7,13 @@ compares bits. What it does not cover: other layers of the same shapes, and expe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from moray.router.backbone import Backbone, Layer
+from moray.router.gate import Gate
 from moray.router.kv_cache import KV_PAGE_SIZE, LayerCache
 from moray.router.norm import rms_norm
 from moray.router.step import SEGMENT_KEYS, Chunk, StepInputs, build_step
@@ -45,7 +47,11 @@ def _parts(backbone: Backbone) -> Iterator[tuple[str, Callable[[Tensor], Tensor]
             yield kind, local
         if gate is not None and "gate" not in seen:
             seen.add("gate")
-            yield "gate", lambda x, gate=gate: gate(x, torch.zeros(x.shape[0], dtype=torch.int64)).weights
+            yield "gate", partial(_gate_weights, gate)
+
+
+def _gate_weights(gate: Gate, x: Tensor) -> Tensor:
+    return gate(x, torch.zeros(x.shape[0], dtype=torch.int64)).weights
 
 
 def _is_row_wise(part: Callable[[Tensor], Tensor], x: Tensor) -> bool:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,10 @@ MORAY = (sys.executable, "-m", "moray.cli")
 PROMPT = [5, 6, 7, 300, 41]
 
 
-def moray(*arguments: str, timeout_s: float = 240, **env: str) -> subprocess.CompletedProcess[str]:
+def moray(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command to its end, without a traceback's worth of width limits."""
-    variables = os.environ | {"COLUMNS": "200"} | env
-    return subprocess.run([*MORAY, *arguments], capture_output=True, text=True, timeout=timeout_s, env=variables)
+    variables = os.environ | {"COLUMNS": "200"} | dict(env or {})
+    return subprocess.run([*MORAY, *arguments], capture_output=True, text=True, timeout=240, env=variables)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,9 @@ def ids_of(events: list[dict[str, Any]]) -> list[int]:
 
 
 @contextmanager
-def network_of(model: Path, state_dir: Path, *options: str, **env: str) -> Iterator[Network]:
+def network_of(
+    model: Path, state_dir: Path, *options: str, env: Mapping[str, str] | None = None
+) -> Iterator[Network]:
     """A network that is up; afterwards it must be gone without a trace."""
     up = moray(
         "up",
@@ -105,7 +107,7 @@ def network_of(model: Path, state_dir: Path, *options: str, **env: str) -> Itera
         "--detach",
         "--json",
         *options,
-        **env,
+        env=env,
     )
     assert up.returncode == 0, up.stderr
     summary = json.loads(up.stdout)

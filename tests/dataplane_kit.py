@@ -8,8 +8,8 @@ import itertools
 import random
 import struct
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,10 +53,19 @@ def in_event_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
         async def bounded() -> None:
             await asyncio.wait_for(test(*args, **kwargs), LIMIT_S)
 
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with one_torch_thread(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(bounded())
 
     return run
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """As in a replica: spinning threads of many tiny products would stall each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 async def eventually(condition: Callable[[], object]) -> None:

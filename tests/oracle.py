@@ -63,7 +63,7 @@ def random_config(seed: int) -> dict[str, Any]:
     }
 
 
-def make_model(config: dict[str, Any], seed: int) -> DeepseekV3ForCausalLM:
+def make_model(config: dict[str, Any], seed: int) -> Any:
     """Random weights, spread widely enough that greedy output does not settle on one token."""
     torch.manual_seed(seed)
     model = DeepseekV3ForCausalLM(DeepseekV3Config(**config)).eval()
@@ -83,13 +83,13 @@ def make_model(config: dict[str, Any], seed: int) -> DeepseekV3ForCausalLM:
     return model
 
 
-def save_checkpoint(folder: Path, seed: int, **changes: Any) -> DeepseekV3ForCausalLM:
+def save_checkpoint(folder: Path, seed: int, **changes: Any) -> Any:
     model = make_model(random_config(seed) | changes, seed)
     model.save_pretrained(folder)
     return model
 
 
-SERVED = {  # eight experts, a real tokenizer, the oracle's widely spread weights
+SERVED: dict[str, Any] = {  # eight experts, a real tokenizer, the oracle's widely spread weights
     "vocab_size": 512,
     "n_routed_experts": 8,
     "num_experts_per_tok": 2,
@@ -99,14 +99,14 @@ SERVED = {  # eight experts, a real tokenizer, the oracle's widely spread weight
 }
 
 
-def save_served(folder: Path, seed: int, **changes: Any) -> DeepseekV3ForCausalLM:
+def save_served(folder: Path, seed: int, **changes: Any) -> Any:
     """A checkpoint that `moray up` serves, and its oracle."""
     model = save_checkpoint(folder, seed, **SERVED | changes)
-    write_demo_tokenizer(folder, SERVED["vocab_size"], SERVED["max_position_embeddings"])  # type: ignore[arg-type]
+    write_demo_tokenizer(folder, SERVED["vocab_size"], SERVED["max_position_embeddings"])
     return model
 
 
-def greedy(model: DeepseekV3ForCausalLM, prompt: list[int], num_tokens: int) -> tuple[list[int], torch.Tensor]:
+def greedy(model: Any, prompt: list[int], num_tokens: int) -> tuple[list[int], torch.Tensor]:
     """Greedy continuation and the logits [num_tokens, V] each token was chosen from."""
     with torch.no_grad():
         output = model.generate(

@@ -101,7 +101,7 @@ class Architecture(BaseModel):
     @property
     def softmax_scale(self) -> float:
         head_dim = self.qk_nope_head_dim + self.qk_rope_head_dim
-        return head_dim**-0.5 * (self.yarn.softmax_factor if self.yarn else 1.0)
+        return 1.0 / math.sqrt(head_dim) * (self.yarn.softmax_factor if self.yarn else 1.0)
 
     @model_validator(mode="before")
     @classmethod

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -62,8 +62,8 @@ def test_options_that_cannot_work_are_refused_before_anything_starts(checkpoint:
     refused("--nodes 3", *model, "--nodes", "2", "--replicas", "3")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         refused("--http-port", *model, "--http-port", str(taken.getsockname()[1]))
-    refused("MORAY_MAX_RUNNING", *model, MORAY_MAX_RUNNING="many")
-    refused("MORAY_CONTEXT_LENGTH", *model, MORAY_CONTEXT_LENGTH="999999")
+    refused("MORAY_MAX_RUNNING", *model, env={"MORAY_MAX_RUNNING": "many"})
+    refused("MORAY_CONTEXT_LENGTH", *model, env={"MORAY_CONTEXT_LENGTH": "999999"})
     assert not (tmp_path / "state" / "state.json").exists()
 
 
@@ -101,12 +101,9 @@ def test_down_after_a_crash_leaves_no_process_and_no_port(tmp_path: Path) -> Non
     assert not Path(record["temp_dir"]).exists()
 
 
-def refused(told: str, *options: str, **env: str) -> None:
-    done = (
-        moray("up", "--http-port", "0", "--detach", *options, **env)
-        if "--http-port" not in options
-        else moray("up", "--detach", *options, **env)
-    )
+def refused(told: str, *options: str, env: Mapping[str, str] | None = None) -> None:
+    port = () if "--http-port" in options else ("--http-port", "0")
+    done = moray("up", "--detach", *port, *options, env=env)
     assert done.returncode == 2, done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("moray: ")]
     assert len(lines) == 1 and told in lines[0], done.stderr

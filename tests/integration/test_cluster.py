@@ -67,8 +67,8 @@ def _experts() -> Any:
         num_replicas=2,
         max_replicas_per_node=1,
         ray_actor_options={"num_cpus": 0, "resources": {"moray_expert_slot": 1}},
-        health_check_period_s=control.HEALTH_CHECK_PERIOD_S,
-        health_check_timeout_s=control.HEALTH_CHECK_TIMEOUT_S,
+        health_check_period_s=1,
+        health_check_timeout_s=2,
     )
     class Dummy:
         def __init__(self) -> None:

@@ -42,7 +42,7 @@ def test_a_stream_is_unbroken_and_the_same_when_a_replica_is_killed_or_frozen(
     before = network.wait(lambda page: len(replica_pids(page)) == 4, "four replicas")
     expected = network.complete(max_tokens=NUM_TOKENS)["token_ids"]
     busiest = max((r for node in before["nodes"] for r in node["replicas"]), key=lambda r: r["rows_sent"])
-    hit = []
+    hit: list[int] = []
 
     def strike_once(count: int) -> None:
         if count >= 20 and not hit:

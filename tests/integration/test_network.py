@@ -37,7 +37,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def network(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    with network_of(checkpoint, tmp_path_factory.mktemp("state"), "--nodes", "8", MORAY_EXPERT_WAIT_S="60") as network:
+    with network_of(checkpoint, tmp_path_factory.mktemp("state"), "--nodes", "8", env={"MORAY_EXPERT_WAIT_S": "60"}) as network:
         yield network
 
 
@@ -175,7 +175,7 @@ def test_a_client_that_leaves_stops_its_generation(network: Network) -> None:
 def test_with_one_replica_the_stream_pauses_until_serve_has_restarted_it(network: Network) -> None:
     expected = network.complete(max_tokens=96)["token_ids"]
     victim = network.status()["nodes"][2]["pids"][0]
-    killed = []
+    killed: list[int] = []
 
     def kill_once(count: int) -> None:
         if count >= 20 and not killed:
