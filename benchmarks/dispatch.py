@@ -29,8 +29,8 @@ from typing import Any, TextIO, cast
 
 import torch
 import uvloop
-from measure import claim, machine, progress, report, summary_us
 
+from measure import claim, machine, progress, report, summary_us
 from moray import wire
 from moray.cli.launch import reserve_port
 from moray.experts.executor import Answer, Executor
@@ -162,7 +162,9 @@ def run_caller(kind: str, out: TextIO) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         record = start_cluster(
-            ClusterSpec(num_nodes=1, slots=NUM_EXPERTS, state_dir=Path(folder) / "state", env=env | {"OMP_NUM_THREADS": "1"})
+            ClusterSpec(
+                num_nodes=1, slots=NUM_EXPERTS, state_dir=Path(folder) / "state", env=env | {"OMP_NUM_THREADS": "1"}
+            )
         )
         try:
             from moray.nodes.serve import connected

@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from measure import claim, interleaved, machine, median_us, progress, report
 from torch import Tensor
 
+from measure import claim, interleaved, machine, median_us, progress, report
 from moray.architecture import Architecture
 from moray.experts.linear import linear, pack
 from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
@@ -27,7 +27,7 @@ from moray.router.attention import LatentAttention
 from moray.router.kv_cache import KV_PAGE_SIZE, LayerCache, pages_needed
 from moray.router.norm import rms_norm
 from moray.router.rope import RotaryTable
-from moray.router.step import Chunk, StepInputs, build_step
+from moray.router.step import Chunk, build_step
 
 PREFIX = "model.layers.0.self_attn"
 MODELS: dict[str, dict[str, Any]] = {
@@ -71,13 +71,23 @@ class PlainAttention:
     def __init__(self, source: ModelSource, rotary: RotaryTable) -> None:
         self.arch: Architecture = source.architecture
         self.rotary = rotary
-        for name in ("kv_a_proj_with_mqa", "q_a_proj", "q_a_layernorm", "q_b_proj", "kv_a_layernorm", "kv_b_proj", "o_proj"):
+        for name in (
+            "kv_a_proj_with_mqa",
+            "q_a_proj",
+            "q_a_layernorm",
+            "q_b_proj",
+            "kv_a_layernorm",
+            "kv_b_proj",
+            "o_proj",
+        ):
             setattr(self, name, source.tensor(f"{PREFIX}.{name}.weight"))
 
     def project(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Queries [T, H, nope + R] and latents with rope keys [T, C + R]."""
         arch = self.arch
-        latent, rope_key = F.linear(x, self.kv_a_proj_with_mqa).split((arch.kv_lora_rank, arch.qk_rope_head_dim), dim=-1)
+        latent, rope_key = F.linear(x, self.kv_a_proj_with_mqa).split(
+            (arch.kv_lora_rank, arch.qk_rope_head_dim), dim=-1
+        )
         low = rms_norm(F.linear(x, self.q_a_proj), self.q_a_layernorm, arch.rms_norm_eps)
         queries = F.linear(low, self.q_b_proj).view(x.shape[0], arch.num_heads, -1)
         nope, rope = queries.split((arch.qk_nope_head_dim, arch.qk_rope_head_dim), dim=-1)
@@ -96,9 +106,7 @@ class PlainAttention:
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor, is_seen: Tensor | None = None) -> Tensor:
         """Queries [B, H, T, nope + R] -> [B * T, D]."""
-        mixed = F.scaled_dot_product_attention(
-            queries, keys, values, attn_mask=is_seen, scale=self.arch.softmax_scale
-        )
+        mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=is_seen, scale=self.arch.softmax_scale)
         return F.linear(mixed.transpose(1, 2).reshape(-1, self.o_proj.shape[1]), self.o_proj)
 
     kv_a_proj_with_mqa: Tensor
@@ -125,7 +133,10 @@ class Bench:
         arch = self.arch
         per_row = context * arch.num_heads * (arch.qk_nope_head_dim + arch.qk_rope_head_dim + 2 * arch.v_head_dim) * 4
         if rows * per_row * 2 > MAX_CELL_BYTES:
-            return {"ratio_expand": None, "reason": "the plain form's keys and values would not fit in the memory limit"}
+            return {
+                "ratio_expand": None,
+                "reason": "the plain form's keys and values would not fit in the memory limit",
+            }
         torch.manual_seed(0)
         x = torch.randn(rows, arch.hidden_size)
         cache, tables = self._filled_cache(rows, context)
@@ -202,7 +213,9 @@ class Bench:
 
 def _cell(samples: dict[str, list[float]], same: bool) -> dict[str, Any]:
     medians = {name: median_us(values) for name, values in samples.items()}
-    ratios = {f"ratio_{name}": round(medians["moray"] / medians[name], 2) for name in ("expand", "cached") if name in medians}
+    ratios = {
+        f"ratio_{name}": round(medians["moray"] / medians[name], 2) for name in ("expand", "cached") if name in medians
+    }
     return {f"{name}_us": value for name, value in medians.items()} | ratios | {"same_bits": same}
 
 
@@ -221,7 +234,9 @@ def products(plan: Plan) -> list[dict[str, Any]]:
                 "linear": lambda x=x, weight=weight: linear(x, weight),
                 "torch": lambda x=x, weight=weight: F.linear(x, weight),
             }
-            medians = {name: median_us(v) for name, v in interleaved(functions, plan.rounds * 3, plan.budget_s / 2).items()}
+            medians = {
+                name: median_us(v) for name, v in interleaved(functions, plan.rounds * 3, plan.budget_s / 2).items()
+            }
             lines.append(
                 {"width": width, "rows": rows}
                 | {f"{name}_us": value for name, value in medians.items()}

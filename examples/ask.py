@@ -1,4 +1,4 @@
-"""Ask a running network with the ordinary OpenAI client: ``python examples/ask.py http://127.0.0.1:8000 "A question"``."""
+"""Ask a network with the ordinary OpenAI client: ``python examples/ask.py http://127.0.0.1:8000 "A question"``."""
 
 from __future__ import annotations
 

@@ -67,9 +67,7 @@ class LatentAttention:
     def cache_spec(self) -> CacheSpec:
         # "one" is the constant 1: with it the softmax's denominator is one more column of the value product, summed
         # in the same order as the numerators.
-        return CacheSpec(
-            (("rope_key", self.arch.qk_rope_head_dim), ("latent", self.arch.kv_lora_rank), ("one", 1))
-        )
+        return CacheSpec((("rope_key", self.arch.qk_rope_head_dim), ("latent", self.arch.kv_lora_rank), ("one", 1)))
 
     def __call__(self, hidden_states: Tensor, step: StepInputs, cache: LayerCache) -> Tensor:
         queries, entries = self.project(hidden_states, step.positions)

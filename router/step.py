@@ -137,9 +137,7 @@ def _decode_rows(batch: Sequence[tuple[int, Chunk]]) -> DecodeRows:
         for page in table[d * width : (d + 1) * width]
     ]
     owners = [place for count in depths for place in range(count)]
-    last = [
-        chunks[place].start - d * width * KV_PAGE_SIZE for d, count in enumerate(depths) for place in range(count)
-    ]
+    last = [chunks[place].start - d * width * KV_PAGE_SIZE for d, count in enumerate(depths) for place in range(count)]
     is_hidden = torch.arange(width * KV_PAGE_SIZE) > torch.tensor(last)[:, None]
     return DecodeRows(
         rows=_as_run(rows),

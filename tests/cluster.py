@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -93,31 +94,33 @@ def ids_of(events: list[dict[str, Any]]) -> list[int]:
 
 @contextmanager
 def network_of(
-    model: Path, state_dir: Path, *options: str, env: Mapping[str, str] | None = None
+    model: Path, state_dir: Path, *options: str, env: Mapping[str, str] | None = None, in_foreground: bool = False
 ) -> Iterator[Network]:
-    """A network that is up; afterwards it must be gone without a trace."""
-    up = moray(
-        "up",
-        "--model",
-        str(model),
-        "--http-port",
-        "0",
-        "--state-dir",
-        str(state_dir),
-        "--detach",
-        "--json",
-        *options,
-        env=env,
-    )
-    assert up.returncode == 0, up.stderr
-    summary = json.loads(up.stdout)
-    network = Network(summary["url"], summary["model"], state_dir)
+    """A network that is up; afterwards it must be gone without a trace. In the foreground Ctrl-C ends it, otherwise
+    `moray down`."""
+    arguments = ["up", "--model", str(model), "--http-port", "0", "--state-dir", str(state_dir), "--json", *options]
+    log = state_dir / "up.stderr"
+    with log.open("w") as errors:
+        command = [*MORAY, *arguments, *(() if in_foreground else ("--detach",))]
+        up = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ | dict(env or {})
+        )
+        assert up.stdout is not None
+        line = up.stdout.readline()
+    assert line, log.read_text()
+    summary = json.loads(line)
     marker = json.loads((state_dir / "state.json").read_text())["marker"]
     try:
-        yield network
+        yield Network(summary["url"], summary["model"], state_dir)
     finally:
-        down = moray("down", "--state-dir", str(state_dir))
-        assert down.returncode == 0, down.stderr
+        if in_foreground:
+            up.send_signal(signal.SIGINT)
+            assert up.wait(60) == 130
+        else:
+            assert up.wait(60) == 0
+            down = moray("down", "--state-dir", str(state_dir))
+            assert down.returncode == 0, down.stderr
+        up.stdout.close()
     assert marked(marker) == []
     assert not is_listening(int(summary["url"].rsplit(":", 1)[1]))
     assert not is_listening(int(summary["data_addresses"][0].rsplit(":", 1)[1]))

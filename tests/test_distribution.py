@@ -33,7 +33,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
             target.symlink_to(source.readlink())
         else:
             target.write_bytes(source.read_bytes())
-    script = "from setuptools import build_meta as b; import sys; out = sys.argv[1]; b.build_sdist(out); b.build_wheel(out)"
+    script = (
+        "from setuptools import build_meta as b; import sys; out = sys.argv[1]; b.build_sdist(out); b.build_wheel(out)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script, str(work)], cwd=work / "tree", capture_output=True, text=True, timeout=120
     )

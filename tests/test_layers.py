@@ -79,8 +79,15 @@ def test_every_import_points_down() -> None:
 
 @pytest.mark.parametrize(
     ("layer", "module"),
-    [("router", "moray.nodes.cluster"), ("experts", "moray.router.gate"), ("shared", "moray.experts.ffn")]
-    + [("router", "ray"), ("agents", "web3"), ("cli", "router.gate"), ("nodes", "moray.cli.launch")],
+    [
+        ("router", "moray.nodes.cluster"),
+        ("experts", "moray.router.gate"),
+        ("shared", "moray.experts.ffn"),
+        ("router", "ray"),
+        ("agents", "web3"),
+        ("cli", "router.gate"),
+        ("nodes", "moray.cli.launch"),
+    ],
 )
 def test_an_import_that_points_up_or_sideways_is_found(layer: str, module: str) -> None:
     assert wrong_imports(layer, "x.py", iter([module])) == [

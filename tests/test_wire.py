@@ -12,10 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from wire_kit import DTYPES, KINDS, MAKERS, assert_same, bits, payload_of, random_message
 
 from moray import wire
 from moray.errors import FrameTooLarge
+from wire_kit import DTYPES, KINDS, MAKERS, assert_same, bits, payload_of, random_message
 
 # -- round trips
 

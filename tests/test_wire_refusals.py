@@ -12,10 +12,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from wire_kit import KINDS, MAKERS, assert_same, body_of, payload_of
 
 from moray import wire
 from moray.errors import FrameMalformed, FrameTooLarge, WireError
+from wire_kit import KINDS, MAKERS, assert_same, body_of, payload_of
 
 
 def decodes_or_is_refused(payload: bytes) -> bool:

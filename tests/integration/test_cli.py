@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from cluster import marked, moray, network_of
 
+from cluster import marked, moray, network_of
 from moray.experts.random_checkpoint import DEMO_CONFIG, TINY_CONFIG, write_random_checkpoint
 from moray.experts.sharding import write_shards
 

@@ -7,8 +7,8 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from cluster import Network, ids_of, network_of, replica_pids
 
+from cluster import Network, ids_of, network_of, replica_pids
 from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
 from moray.experts.sharding import write_shards
 
@@ -19,12 +19,12 @@ NUM_TOKENS = 160
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    """Served from shards, so that every replica checks the digests of what it loads."""
+    """Served from shards, so that every replica checks the digests of what it loads; ended by Ctrl-C."""
     folder = tmp_path_factory.mktemp("models")
     write_random_checkpoint(folder / "checkpoint", DEMO_CONFIG, seed=4)
     write_shards(folder / "checkpoint", folder / "shards")
     options = ("--nodes", "2", "--replicas", "2", "--experts-per-replica", "4")
-    with network_of(folder / "shards", tmp_path_factory.mktemp("state"), *options) as network:
+    with network_of(folder / "shards", tmp_path_factory.mktemp("state"), *options, in_foreground=True) as network:
         yield network
 
 

@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from cluster import PROMPT, Network, ids_of, network_of, replica_pids
-from engines import Recorder, greedy_request, load
 from openai import BadRequestError, NotFoundError, OpenAI
-from oracle import greedy, save_served
 from transformers import DeepseekV3ForCausalLM
 
+from cluster import PROMPT, Network, ids_of, network_of, replica_pids
+from engines import Recorder, greedy_request, load
 from moray.types import GeneratedToken
+from oracle import greedy, save_served
 
 pytestmark = pytest.mark.integration
 
@@ -37,7 +37,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def network(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    with network_of(checkpoint, tmp_path_factory.mktemp("state"), "--nodes", "8", env={"MORAY_EXPERT_WAIT_S": "60"}) as network:
+    with network_of(
+        checkpoint, tmp_path_factory.mktemp("state"), "--nodes", "8", env={"MORAY_EXPERT_WAIT_S": "60"}
+    ) as network:
         yield network
 
 

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engines import Recorder, greedy_request, load
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import VOCAB, save_checkpoint
 
+from engines import Recorder, greedy_request, load
 from moray.router.backbone import Backbone
 from moray.router.scheduler import SchedulerLimits
 from moray.router.selftest import find_variance
 from moray.router.transport import LocalExperts
 from moray.types import GeneratedToken
+from oracle import VOCAB, save_checkpoint
 
 NUM_TOKENS = 12
 

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 import torch
+
 from dataplane_kit import (
     NUM_EXPERTS,
     WEIGHTS,
@@ -26,7 +27,6 @@ from dataplane_kit import (
     random_work,
     reference,
 )
-
 from moray import wire
 from moray.errors import ExpertUnavailable
 from moray.experts import uplink_thread

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from gateway_kit import SPECIAL, write_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 
+from gateway_kit import SPECIAL, write_tokenizer
 from moray.router.detokenize import WINDOW_TOKENS, Decoder, Detokenizer
 from moray.router.tokenizer import ModelTokenizer
 

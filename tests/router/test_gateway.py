@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import httpx2
 import openai
 import pytest
-from gateway_kit import HANG, PAUSE, WAIT_S, Gateway, Step, served, write_tokenizer
 from openai.types.chat import ChatCompletionUserMessageParam
 
+from gateway_kit import HANG, PAUSE, WAIT_S, Gateway, Step, served, write_tokenizer
 from moray.router.tokenizer import ModelTokenizer
 from moray.types import GenerationRequest
 

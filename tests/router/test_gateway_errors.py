@@ -11,8 +11,8 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from gateway_kit import HANG, PAUSE, WAIT_S, Gateway, served, write_tokenizer
 
+from gateway_kit import HANG, PAUSE, WAIT_S, Gateway, served, write_tokenizer
 from moray.errors import EngineStopped, ExpertUnavailable, Overloaded
 from moray.router.tokenizer import ModelTokenizer
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from dataplane_kit import (
     IDENTITY,
     NUM_EXPERTS,
@@ -24,7 +25,6 @@ from dataplane_kit import (
     make_join,
     open_router,
 )
-
 from moray import wire
 from moray.errors import JoinRefused, PortTaken, WireError
 from moray.experts import uplink as expert_uplink

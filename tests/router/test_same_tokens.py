@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from engines import Recorder, greedy_request, load, logits_step_by_step
 from oracle import VOCAB, greedy, random_config, save_checkpoint
 

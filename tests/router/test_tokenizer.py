@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_kit import CHAT_TEMPLATE, write_tokenizer
 from transformers import PreTrainedTokenizerFast
 
+from gateway_kit import CHAT_TEMPLATE, write_tokenizer
 from moray.errors import BadCheckpoint, BadRequest
 from moray.router.chat_prompt import encode_chat
 from moray.router.tokenizer import ModelTokenizer

@@ -21,8 +21,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from moray.errors import BadSetting
 from moray.experts.inspection import ModelReport, inspect_model
 from moray.experts.manifest import MAX_MANIFEST_BYTES, Manifest, read_manifest
+from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
 from moray.experts.sharding import write_shards
 
 app = typer.Typer(name="model", help="Models on disk: shard a checkpoint, inspect a folder.", no_args_is_help=True)
@@ -70,6 +72,22 @@ def inspect(
         _print_report(report)
     if not report.is_intact:
         raise typer.Exit(1)
+
+
+@app.command("random")
+def random_model(
+    out: Annotated[Path, typer.Argument(help="Folder to write the checkpoint into.")],
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same weights.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a small model with random weights and a real tokenizer, to try a network with."""
+    if out.exists():
+        raise BadSetting(f"{out} exists already; give a folder that does not")
+    write_random_checkpoint(out, DEMO_CONFIG, seed)
+    if as_json:
+        print(json.dumps({"folder": str(out), "seed": seed}))
+    else:
+        Console().print(f"a random model in {out}; its answers mean nothing", highlight=False)
 
 
 def _progress(is_shown: bool) -> Progress:
