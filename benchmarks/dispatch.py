@@ -23,9 +23,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, TextIO, TypeVar, cast
 
 import torch
 import uvloop
@@ -40,6 +40,8 @@ from moray.nodes.cluster import SLOT_RESOURCE, ClusterSpec, start_cluster, stop_
 from moray.router.directory import Directory
 from moray.router.listener import Acceptor, NetworkIdentity, listen
 from moray.router.network_experts import NetworkExperts
+
+T = TypeVar("T")
 
 HOST = "127.0.0.1"
 MODEL_ID = "0" * 64
@@ -155,6 +157,18 @@ def deploy(router_port: int, token: bytes, has_access_log: bool) -> list[Any]:
 Call = Callable[[int], Awaitable[Any]]  # fan-out -> one round trip
 
 
+class LoopThread:
+    """An event loop that runs all the time, as routers of handles and uplinks need it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        threading.Thread(target=loop.run_forever, daemon=True).start()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Its result, in the calling thread."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
 def run_caller(kind: str, out: TextIO) -> None:
     """Answer ``{"path", "fan_out", "calls"}`` lines with lists of seconds until stdin ends."""
     env = TUNED_ENV if kind == "tuned" else {}
@@ -169,17 +183,16 @@ def run_caller(kind: str, out: TextIO) -> None:
         try:
             from moray.nodes.serve import connected
 
-            with connected(record), asyncio.Runner(loop_factory=uvloop.new_event_loop) as main:
-                answer_calls(kind, main, out)
+            with connected(record):
+                answer_calls(kind, LoopThread(uvloop.new_event_loop()), LoopThread(asyncio.SelectorEventLoop()), out)
         finally:
             stop_cluster(record)
 
 
-def answer_calls(kind: str, main: asyncio.Runner, out: TextIO) -> None:
-    plain = asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)
+def answer_calls(kind: str, main: LoopThread, plain: LoopThread, out: TextIO) -> None:
     row = torch.randn(1, WIDTH).to(torch.bfloat16)
     token, port = secrets.token_bytes(32), 0
-    paths: dict[str, tuple[asyncio.Runner, Call]] = {}
+    paths: dict[str, tuple[LoopThread, Call]] = {}
     if kind == "default":
         port = reserve_port(HOST, 0, "")
         directory, moray_call = main.run(open_moray(port, token, row))
@@ -197,9 +210,8 @@ def answer_calls(kind: str, main: asyncio.Runner, out: TextIO) -> None:
     print(json.dumps("ready"), file=out, flush=True)
     for line in sys.stdin:
         wanted = json.loads(line)
-        runner, call = paths[wanted["path"]]
-        print(json.dumps(runner.run(timed(call, wanted["fan_out"], wanted["calls"]))), file=out, flush=True)
-    plain.close()
+        loop, call = paths[wanted["path"]]
+        print(json.dumps(loop.run(timed(call, wanted["fan_out"], wanted["calls"]))), file=out, flush=True)
 
 
 async def timed(call: Call, fan_out: int, calls: int) -> list[float]:
