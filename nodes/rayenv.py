@@ -33,6 +33,8 @@ _QUIET = {
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_failure_threshold": "3",
     "RAY_SERVE_LOG_TO_STDERR": "0",
+    # Ray runs workers at niceness 15: replicas would wait behind every other process of the machine.
+    "RAY_worker_niceness": "0",
     "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "10000",
     "RAY_SERVE_EVENT_LOOP_MONITORING_INTERVAL_S": "60",
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.2",

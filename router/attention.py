@@ -10,6 +10,7 @@ block is one chain of fused multiply-adds (see ``experts/linear.py``), however m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -197,7 +198,7 @@ def _column_blocks(width: int) -> list[slice]:
 
 def _peaks_of_rows(peaks: Tensor, depths: tuple[int, ...]) -> Tensor:
     """The highest of each row's segments: peaks [S, H, 1] -> [B, H, 1]."""
-    parts = peaks.split(depths)
+    parts: Sequence[Tensor] = torch.split(peaks, list(depths))
     highest = parts[0].clone()
     for part in parts[1:]:
         torch.maximum(highest[: part.shape[0]], part, out=highest[: part.shape[0]])
@@ -206,8 +207,9 @@ def _peaks_of_rows(peaks: Tensor, depths: tuple[int, ...]) -> Tensor:
 
 def _sum_in_order(parts: Tensor, depths: tuple[int, ...]) -> Tensor:
     """Each row's segments summed, the first one first: parts [S, ...] -> [B, ...]; ``parts`` is used up."""
-    total, *others = parts.split(depths)
-    for part in others:
+    by_depth: Sequence[Tensor] = torch.split(parts, list(depths))
+    total = by_depth[0]
+    for part in by_depth[1:]:
         total[: part.shape[0]] += part
     return total
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LATENCY_WEIGHT = 0.1  # of the newest sample in the running mean
+READ_GRACE_S = 0.01  # one turn of the loop, for answers that lie unread when a deadline passes
 FIRST_LATENCY_S = 0.001  # assumed until the first result
 MAX_UNANSWERED = 256  # dispatches given up on; a peer that owes more is closed
 MAX_UNREAD_BYTES = 2 * wire.MAX_FRAME_BYTES  # written and not taken by the peer; beyond it the peer is closed
@@ -178,7 +179,7 @@ class Uplink(asyncio.Protocol):
         seq, self._next_seq = self._next_seq, self._next_seq + 1
         num_rows = row_index.shape[0]
         message = wire.Dispatch(seq, layer, groups, row_index, hidden_states, int(timeout_s * 1000))
-        timer = self._loop.call_later(timeout_s, self._expire, seq)
+        timer = self._loop.call_later(timeout_s, self._read_then_expire, seq)
         shape = (num_rows, hidden_states.shape[1])
         self._in_flight[seq] = _InFlight(future, shape, num_rows, monotonic(), timer)
         self.rows_in_flight += num_rows
@@ -215,6 +216,10 @@ class Uplink(asyncio.Protocol):
             _fail(flight.future, outcome)
         else:
             flight.future.set_result(outcome)
+
+    def _read_then_expire(self, seq: int) -> None:
+        """The loop may itself have computed past the deadline: what has arrived meanwhile is read first."""
+        self._in_flight[seq].timer = self._loop.call_later(READ_GRACE_S, self._expire, seq)
 
     def _expire(self, seq: int) -> None:
         self.is_suspect = True

@@ -32,7 +32,8 @@ CONFIGS = {
     "wide latent": TINY_CONFIG | {"kv_lora_rank": 160, "qk_rope_head_dim": 32, "q_lora_rank": 64},
     "plain queries": TINY_CONFIG | {"q_lora_rank": None},
     "biased": TINY_CONFIG | {"attention_bias": True},
-    "separate": TINY_CONFIG | {"num_attention_heads": 16, "num_key_value_heads": 16, "kv_lora_rank": 128, "q_lora_rank": 96},
+    "separate": TINY_CONFIG
+    | {"num_attention_heads": 16, "num_key_value_heads": 16, "kv_lora_rank": 128, "q_lora_rank": 96},
 }
 
 
@@ -98,7 +99,8 @@ def oracle(source: ModelSource, x: Tensor) -> Tensor:
         queries = project("q_proj", x)
     else:
         queries = project("q_b_proj", norm("q_a_layernorm", project("q_a_proj", x)))
-    nope, q_rope = queries.view(length, arch.num_heads, -1).split((arch.qk_nope_head_dim, arch.qk_rope_head_dim), dim=-1)
+    queries = queries.view(length, arch.num_heads, -1)
+    nope, q_rope = queries.split((arch.qk_nope_head_dim, arch.qk_rope_head_dim), dim=-1)
     q_rope = rotary.rotate(q_rope, positions)
     scores = torch.einsum("thd,nhd->htn", nope, keys) + torch.einsum("thd,nd->htn", q_rope, rope[:, 0])
     scores = (scores * arch.softmax_scale).masked_fill(torch.ones(length, length).triu(1).bool(), float("-inf"))
@@ -116,7 +118,7 @@ def test_equals_plain_attention_in_float64(source: ModelSource, length: int) -> 
     assert float((sequences.token_by_token(0) - expected).abs().max()) <= 1e-5 * scale
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_same_bits_alone_token_by_token_and_in_any_company(source: ModelSource, data: st.DataObject) -> None:
     attention = load(source)
@@ -144,7 +146,8 @@ def test_what_unused_slots_hold_changes_nothing(source: ModelSource) -> None:
     for poison in (POISON, -POISON, 0.0):
         sequences = Sequences(attention, [150, 20], seed=5)
         sequences.cache.pages.fill_(poison)
-        outputs.append(torch.cat([*sequences.run([(0, 0, 149), (1, 0, 19)]), *sequences.run([(0, 149, 150), (1, 19, 20)])]))
+        prompts, last = [(0, 0, 149), (1, 0, 19)], [(0, 149, 150), (1, 19, 20)]
+        outputs.append(torch.cat([*sequences.run(prompts), *sequences.run(last)]))
     assert torch.equal(outputs[0], outputs[1])
     assert torch.equal(outputs[0], outputs[2])
 
@@ -171,7 +174,8 @@ def test_neighbouring_and_scattered_pages_give_the_same_bits(source: ModelSource
 
 
 @pytest.mark.parametrize("is_transposed", [False, True])
-@pytest.mark.parametrize(("rows", "width", "out"), [(1, 21, 32), (3, 81, 128), (4, 81, 128), (4, 128, 81), (5, 128, 161)])
+@pytest.mark.parametrize(("rows", "width"), [(1, 21), (3, 81), (4, 81), (4, 128), (5, 128)])
+@pytest.mark.parametrize("out", [32, 81, 128])
 def test_many_products_at_once_have_the_bits_of_one(rows: int, width: int, out: int, is_transposed: bool) -> None:
     for batch in (1, 2, 3, 7, 32):
         x = torch.randn(batch, rows, width)
