@@ -24,7 +24,7 @@ check: $(STAMP)  ## lint and types
 	$(RUN)/mypy
 
 test: check      ## lint, types, unit and integration tests
-	$(RUN)/python -m pytest -m 'not long'
+	$(RUN)/python -m pytest -m 'not long' --numprocesses 2 --dist loadfile
 
 test-long: $(STAMP)  ## the suites that take longer: many configurations, fuzzing
 	$(RUN)/python -m pytest -m long --timeout 3600

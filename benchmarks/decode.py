@@ -33,6 +33,7 @@ import torch
 from transformers import DeepseekV3ForCausalLM
 
 from measure import claim, machine, progress, report
+from moray.cli.network import terminated_as_interrupt
 from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
 from moray.experts.source import open_model
 from moray.router.backbone import load_backbone
@@ -281,6 +282,11 @@ def cell(
 
 
 def main() -> None:
+    with terminated_as_interrupt():
+        run()
+
+
+def run() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of 64 tokens")
     options = parser.parse_args()

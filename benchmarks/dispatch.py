@@ -34,6 +34,7 @@ import uvloop
 from measure import claim, machine, progress, report, summary_us
 from moray import wire
 from moray.cli.launch import reserve_port
+from moray.cli.network import terminated_as_interrupt
 from moray.experts.executor import Answer, Executor
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_thread import UplinkThread
@@ -348,6 +349,11 @@ def claims_of(cells: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
+    with terminated_as_interrupt():
+        run()
+
+
+def run() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--caller", choices=list(CALLERS), help=argparse.SUPPRESS)

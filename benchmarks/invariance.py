@@ -1,7 +1,7 @@
 """What batch invariance costs: the router's attention and product beside plain ones that do without it.
 
-Three plain forms of attention, all with torch's own products and SDPA: ``expand`` caches the latent and expands it
-in every step, ``cached`` caches expanded keys and values as transformers does (16 to 40 times the memory), and for
+Plain forms of attention, all with torch's own products and SDPA: ``expand`` caches the latent and expands it
+in every step, ``cached`` caches expanded keys and values as transformers does (4 and 9 times the memory), and for
 prompts ``expand`` only. One JSON object on stdout; ratios above 1 mean that the plain form is faster.
 """
 
@@ -197,7 +197,7 @@ class Bench:
                 self.plain.attend(queries.transpose(0, 1)[None], *self.plain.expand(entries[:, :end]), is_seen)
 
         samples = interleaved({"moray": lambda: ours(CHUNK), "expand": plain}, max(3, plan.rounds // 4), plan.budget_s)
-        same = context > 2048 or torch.equal(ours(CHUNK), ours(97))
+        same = torch.equal(ours(CHUNK), ours(97)) if context <= 2048 else None  # one more pass would take too long
         return _cell(samples, same)
 
     def _filled_cache(self, rows: int, context: int) -> tuple[LayerCache, list[list[int]]]:
@@ -211,7 +211,7 @@ class Bench:
         return cache, [list(range(i * per_row, (i + 1) * per_row)) for i in range(rows)]
 
 
-def _cell(samples: dict[str, list[float]], same: bool) -> dict[str, Any]:
+def _cell(samples: dict[str, list[float]], same: bool | None) -> dict[str, Any]:
     medians = {name: median_us(values) for name, values in samples.items()}
     ratios = {
         f"ratio_{name}": round(medians["moray"] / medians[name], 2) for name in ("expand", "cached") if name in medians

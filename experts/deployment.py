@@ -38,8 +38,12 @@ class ExpertSpec:
     @property
     def replica_id(self) -> str:
         """Stable over restarts; with the node it names one replica, since a set is on a node at most once."""
-        first, last = self.experts[0], self.experts[-1]
-        return f"expert-{first}" if first == last else f"expert-{first}-{last}"
+        return replica_id(self.experts)
+
+
+def replica_id(experts: Sequence[int]) -> str:
+    first, last = experts[0], experts[-1]
+    return f"expert-{first}" if first == last else f"expert-{first}-{last}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class ExpertReplica:
             token=bytes.fromhex(Path(spec.wire_token_file).read_text().strip()),
         )
         counter = Path(spec.incarnation_dir) / f"{node_id}.{spec.replica_id}"
+        counter.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # `moray up` makes it on its own machine only
         self._uplinks = UplinkThread(spec.routers, identity, executor, lambda: next_incarnation(counter))
         self._uplinks.start()
 

@@ -125,7 +125,7 @@ def _refuse_second(state_dir: Path) -> None:
     old = read_state(state_dir)
     if old is None:
         return
-    if marked_processes(old.marker):
+    if old.is_existing or marked_processes(old.marker):
         raise ClusterError(
             f"a cluster of {state_dir} runs already: end it with `moray down` or give another --state-dir"
         )

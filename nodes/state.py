@@ -35,10 +35,12 @@ class NodeRecord(BaseModel):
 
 
 class ClusterRecord(BaseModel):
-    """What must be known to use or to end a local cluster.
+    """What must be known to use or to end a network.
 
-    ``marker`` alone is enough to end it: it is written before the first process starts, so the fields that a
-    start fills in later may still be empty. ``env`` is what the processes were given besides Ray's settings.
+    ``marker`` alone is enough to end a local cluster: it is written before the first process starts, so the fields
+    that a start fills in later may still be empty. ``env`` is what the processes were given besides Ray's settings.
+    A cluster that was there already (``is_existing``) has no marker: of it only the Serve applications ``apps`` are
+    ours. ``head_host`` is the head's address among its nodes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +55,9 @@ class ClusterRecord(BaseModel):
     url: str = ""
     env: dict[str, str] = {}
     is_lean: bool = True
+    is_existing: bool = False
+    head_host: str = "127.0.0.1"
+    apps: tuple[str, ...] = ()
 
 
 def open_state_dir(path: Path | None = None) -> Path:

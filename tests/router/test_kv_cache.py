@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moray.router.kv_cache import KV_PAGE_SIZE, CacheSpec, LayerCache, PagePool, pages_needed
@@ -48,6 +48,7 @@ def test_only_finite_values_are_stored() -> None:
     assert torch.isfinite(cache.pages).all()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 12), max_size=30))
 def test_a_pool_never_gives_a_page_twice_and_gets_all_back(counts: list[int]) -> None:
     pool, held = PagePool(64), list[list[int]]()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moray.router import step as step_module
@@ -32,6 +32,7 @@ def row_list(rows: torch.Tensor | slice) -> list[int]:
     return page_list(rows)
 
 
+@settings(deadline=None)
 @given(CHUNKS)
 def test_every_row_is_attended_once_and_sees_its_own_keys_up_to_itself(spans: list[tuple[int, int]]) -> None:
     chunks = chunks_of(spans)
@@ -76,6 +77,7 @@ def slots_of(pages: Pages) -> torch.Tensor:
     return (torch.tensor(page_list(pages))[:, None] * KV_PAGE_SIZE + torch.arange(KV_PAGE_SIZE)).flatten()
 
 
+@settings(deadline=None)
 @given(CHUNKS)
 def test_segments_are_cut_at_the_same_keys_alone_and_in_company(spans: list[tuple[int, int]]) -> None:
     for step in [build_step(chunks_of(spans)), *(build_step([chunk]) for chunk in chunks_of(spans))]:
@@ -86,6 +88,7 @@ def test_segments_are_cut_at_the_same_keys_alone_and_in_company(spans: list[tupl
             assert batch.is_hidden.shape[-1] == SEGMENT_KEYS or len(batch.depths) == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 40_000), min_size=1, max_size=64))
 def test_batches_are_bounded_and_complete(starts: list[int]) -> None:
     decoding = [(row, Chunk([0], start, [], True)) for row, start in enumerate(starts)]

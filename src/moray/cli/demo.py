@@ -14,7 +14,6 @@ from rich.console import Console
 
 from moray.cli.launch import LaunchOptions, launch, summarise
 from moray.cli.network import show_network, terminated_as_interrupt
-from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
 from moray.nodes.cluster import stop_cluster
 
 PROMPT = "A moray waits in the reef"
@@ -27,6 +26,8 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Make a small random model, start a network of expert nodes, stream tokens from it, stop everything."""
+    from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
+
     console = Console(stderr=as_json)
     with terminated_as_interrupt(), tempfile.TemporaryDirectory(prefix="moray-demo-") as scratch:
         model = Path(scratch) / "demo-model"

@@ -1,9 +1,8 @@
-"""Starting a local network, step by step, and describing one that runs."""
+"""Starting a network, step by step, and describing one that runs."""
 
 from __future__ import annotations
 
 import json
-import os
 import socket
 import time
 import urllib.error
@@ -11,19 +10,26 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moray.config import Settings, read_settings
 from moray.errors import ClusterError, PortTaken
-from moray.experts.source import ModelSource, open_model
-from moray.nodes.cluster import NODE_LABEL, ROUTER_RESOURCE, SLOT_RESOURCE, ClusterSpec, start_cluster, stop_cluster
+from moray.nodes.cluster import NODE_LABEL, ROUTER_RESOURCE, SLOT_RESOURCE, ClusterSpec, start_cluster
+from moray.nodes.existing import ExistingSpec, join_cluster
+from moray.nodes.network import connected, stop_network
 from moray.nodes.placement import deal_replicas, expert_sets, slots_per_node
 from moray.nodes.rayenv import NODE_VARIABLE
 from moray.nodes.state import WIRE_TOKEN, ClusterRecord, write_state
 
+if TYPE_CHECKING:
+    from moray.experts.source import ModelSource
+
+# torch and Ray take seconds to import, so they are imported where they are used: `moray status` needs neither.
+
 READY_TIMEOUT_S = 180.0
 POLL_S = 0.1
 MAX_REPLY_BYTES = 16 << 20
+ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound here
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,8 @@ class LaunchOptions:
     http_port: int  # 0: a free one
     data_port: int  # 0: a free one
     state_dir: Path | None
+    data_host: str = "127.0.0.1"
+    ray_address: str = ""  # HOST:PORT of a Ray cluster that runs; empty: start one here
 
 
 def launch(options: LaunchOptions, report: Callable[[str], None]) -> ClusterRecord:
@@ -43,32 +51,52 @@ def launch(options: LaunchOptions, report: Callable[[str], None]) -> ClusterReco
 
     Raises BadInput subclasses for what the caller can correct, ClusterError for what did not start.
     """
+    from moray.experts.source import open_model
+
     settings = read_settings()
     report("reading the model")
     source = open_model(options.model)
     check_servable(source, settings)
     sets = expert_sets(source.architecture.num_experts, options.experts_per_replica)
-    slots = slots_per_node(len(sets), options.replicas, options.num_nodes)
+    slots_per_node(len(sets), options.replicas, options.num_nodes)  # refuses what cannot be dealt
     http_port = reserve_port(options.http_host, options.http_port, "--http-port")
-    data_port = reserve_port("127.0.0.1", options.data_port, "--data-port")
-    report(f"starting {options.num_nodes} Ray nodes")
-    record = start_cluster(
-        ClusterSpec(
-            num_nodes=options.num_nodes,
-            slots=slots,
-            state_dir=options.state_dir,
-            model_path=options.model.absolute(),
-            env={"OMP_WAIT_POLICY": "PASSIVE"},  # spinning OpenMP threads stall each other on few cores
-        )
-    )
+    data_port = reserve_port(options.data_host, options.data_port, "--data-port")
+    record = _open_cluster(options, sets, report)
     try:
         record = record.model_copy(update={"url": f"http://{_host_in_url(options.http_host)}:{http_port}"})
         write_state(record)
         _deploy(record, options, settings, sets, http_port, data_port, report)
     except BaseException:
-        stop_cluster(record)
+        stop_network(record)
         raise
     return record
+
+
+def _open_cluster(options: LaunchOptions, sets: list[tuple[int, ...]], report: Callable[[str], None]) -> ClusterRecord:
+    """Ray nodes with room for every replica: started here, or found in the operator's cluster."""
+    if options.ray_address:
+        from moray.experts.deployment import replica_id
+        from moray.router.deployment import APP_NAME
+
+        existing = ExistingSpec(
+            ray_address=options.ray_address,
+            num_nodes=options.num_nodes,
+            dealt=deal_replicas(len(sets), options.replicas, options.num_nodes),
+            apps=(APP_NAME, *map(replica_id, sets)),
+            state_dir=options.state_dir,
+            model_path=options.model.absolute(),
+        )
+        return join_cluster(existing, report)
+    report(f"starting {options.num_nodes} Ray nodes")
+    return start_cluster(
+        ClusterSpec(
+            num_nodes=options.num_nodes,
+            slots=slots_per_node(len(sets), options.replicas, options.num_nodes),
+            state_dir=options.state_dir,
+            model_path=options.model.absolute(),
+            env={"OMP_WAIT_POLICY": "PASSIVE"},  # spinning OpenMP threads stall each other on few cores
+        )
+    )
 
 
 def check_servable(source: ModelSource, settings: Settings) -> None:
@@ -91,10 +119,12 @@ def _deploy(
     report: Callable[[str], None],
 ) -> None:
     from moray.experts.deployment import ExpertSpec, NodeNames, expert_app
-    from moray.nodes.serve import connected, deploy_together, start_serve, wait_ready
+    from moray.nodes.serve import deploy_together, start_serve, wait_ready
     from moray.router.deployment import APP_NAME, router_app
     from moray.router.service import RouterSpec
 
+    # One name to listen on and to dial; for "any" it is the head's address among its nodes.
+    data_host = record.head_host if options.data_host in ANY_HOST else options.data_host
     model, token_file = str(options.model.absolute()), str(record.state_dir / WIRE_TOKEN)
     incarnations = record.state_dir / "incarnations"
     incarnations.mkdir(mode=0o700, exist_ok=True)
@@ -104,13 +134,13 @@ def _deploy(
         wire_token_file=token_file,
         http_host=options.http_host,
         http_port=http_port,
-        data_host="127.0.0.1",
+        data_host=data_host,
         data_port=data_port,
         settings=settings,
     )
     experts = [
         ExpertSpec(
-            model, members, (("127.0.0.1", data_port),), token_file, str(incarnations), settings.replica_capacity_rows
+            model, members, ((data_host, data_port),), token_file, str(incarnations), settings.replica_capacity_rows
         )
         for members in sets
     ]
@@ -189,13 +219,11 @@ def reserve_port(host: str, port: int, option: str) -> int:
         try:
             probe.bind((host, port))
         except OSError as exc:
-            raise PortTaken(
-                f"cannot listen on {host}:{port} ({os.strerror(exc.errno or 0)}); give another {option}"
-            ) from None
+            raise PortTaken(f"cannot listen on {host}:{port} ({exc.strerror}); give another {option}") from None
         return int(probe.getsockname()[1])
 
 
 def _host_in_url(host: str) -> str:
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - an address to ask, not one to bind
+    if host in ANY_HOST:
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -22,10 +22,12 @@ from rich.progress import (
 from rich.table import Table
 
 from moray.errors import BadSetting
-from moray.experts.inspection import ModelReport, inspect_model
-from moray.experts.manifest import MAX_MANIFEST_BYTES, Manifest, read_manifest
-from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
-from moray.experts.sharding import write_shards
+
+if TYPE_CHECKING:
+    from moray.experts.inspection import ModelReport
+    from moray.experts.manifest import Manifest
+
+# torch takes seconds to import, so what needs it is imported where it is used.
 
 app = typer.Typer(name="model", help="Models on disk: shard a checkpoint, inspect a folder.", no_args_is_help=True)
 
@@ -39,6 +41,8 @@ def shard(
     as_json: JsonOption = False,
 ) -> None:
     """Cut a checkpoint into a backbone and one shard per expert, as stored, with a manifest."""
+    from moray.experts.sharding import write_shards
+
     with _progress(is_shown=not as_json) as bar:
         task = bar.add_task("reading headers", total=None)
 
@@ -63,6 +67,8 @@ def inspect(
     as_json: JsonOption = False,
 ) -> None:
     """Show a model's architecture, sizes and files. Exits 1 when --verify finds a corrupt file."""
+    from moray.experts.inspection import inspect_model
+
     with _progress(is_shown=verify and not as_json) as bar:
         task = bar.add_task("verifying", total=_manifest_bytes(folder) if verify else None)
         report = inspect_model(folder, verify, lambda name, size: bar.update(task, description=name, advance=size))
@@ -81,6 +87,8 @@ def random_model(
     as_json: JsonOption = False,
 ) -> None:
     """Make a small model with random weights and a real tokenizer, to try a network with."""
+    from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
+
     if out.exists():
         raise BadSetting(f"{out} exists already; give a folder that does not")
     write_random_checkpoint(out, DEMO_CONFIG, seed)
@@ -103,6 +111,8 @@ def _progress(is_shown: bool) -> Progress:
 
 
 def _manifest_bytes(folder: Path) -> int | None:
+    from moray.experts.manifest import MAX_MANIFEST_BYTES, read_manifest
+
     path = folder / "manifest.json"
     if not path.is_file() or path.stat().st_size > MAX_MANIFEST_BYTES:
         return None

@@ -1,4 +1,4 @@
-"""``moray up``, ``status`` and ``down``: one operator's network on this machine."""
+"""``moray up``, ``status`` and ``down``: one operator's network, on this machine or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from moray.cli.launch import LaunchOptions, fetch_network, launch, summarise
 from moray.errors import ClusterError
-from moray.nodes.cluster import stop_cluster
+from moray.nodes.network import stop_network
 from moray.nodes.state import open_state_dir, read_state
 
 StateDir = Annotated[Path | None, typer.Option("--state-dir", help="Where this network keeps its secrets and records.")]
@@ -23,7 +23,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 def up(
     model: Annotated[Path, typer.Option("--model", help="A checkpoint in Hugging Face format or a sharded folder.")],
-    nodes: Annotated[int, typer.Option("--nodes", min=1, max=256, help="Expert nodes to start here.")] = 8,
+    nodes: Annotated[int, typer.Option("--nodes", min=1, max=256, help="Expert nodes to start or to wait for.")] = 8,
     replicas: Annotated[int, typer.Option("--replicas", min=1, help="Running copies of each expert.")] = 1,
     experts_per_replica: Annotated[
         int, typer.Option("--experts-per-replica", min=1, help="Experts in one process.")
@@ -33,12 +33,20 @@ def up(
     data_port: Annotated[
         int, typer.Option("--data-port", min=0, max=65535, help="Where experts dial; 0: a free one.")
     ] = 0,
+    data_host: Annotated[
+        str, typer.Option("--data-host", help="Where experts dial; 0.0.0.0: the head's address in its Ray cluster.")
+    ] = "127.0.0.1",
+    ray_address: Annotated[
+        str, typer.Option("--ray-address", metavar="HOST:PORT", help="Use this running Ray cluster, start none.")
+    ] = "",
     state_dir: StateDir = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return when ready and leave the network running.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a network on this machine and serve MODEL with an OpenAI-compatible API."""
-    options = LaunchOptions(model, nodes, replicas, experts_per_replica, http_host, http_port, data_port, state_dir)
+    """Start a network, on this machine or on a Ray cluster, and serve MODEL with an OpenAI-compatible API."""
+    options = LaunchOptions(
+        model, nodes, replicas, experts_per_replica, http_host, http_port, data_port, state_dir, data_host, ray_address
+    )
     progress = Console(stderr=True, quiet=as_json)
     with terminated_as_interrupt():
         with progress.status("starting") as line:
@@ -49,7 +57,7 @@ def up(
                 progress.print("Ctrl-C stops it", highlight=False)
                 threading.Event().wait()
         except BaseException:
-            stop_cluster(record)
+            stop_network(record)
             raise
 
 
@@ -67,7 +75,7 @@ def status(state_dir: StateDir = None, as_json: JsonOption = False) -> None:
 def down(state_dir: StateDir = None, as_json: JsonOption = False) -> None:
     """Stop the network of a state directory and all that it left, also after a crash."""
     record = read_state(open_state_dir(state_dir))
-    ended = stop_cluster(record) if record is not None else 0
+    ended = stop_network(record) if record is not None else 0
     if as_json:
         print(json.dumps({"processes_ended": ended}))
     else:

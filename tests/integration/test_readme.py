@@ -1,0 +1,55 @@
+"""The commands of the README, run as they are written (on a free port, in a folder of their own)."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def commands_of(text: str) -> list[str]:
+    """Every line of the bash blocks, comments cut."""
+    blocks: list[str] = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
+    commands = commands_of((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert commands[0].startswith("make demo") and any("moray up" in command for command in commands)
+    for name in ("Makefile", ".venv", "examples", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    env = os.environ | {"HOME": str(tmp_path / "home"), "COLUMNS": "200"}
+    port = str(free_port())
+    outputs = {}
+    try:
+        for command in commands:
+            done = subprocess.run(
+                command.replace("8000", port),
+                shell=True,
+                cwd=tmp_path,
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=240,
+            )
+            assert done.returncode == 0, f"{command}: {done.stderr}"
+            outputs[command] = done.stdout
+    finally:
+        subprocess.run([".venv/bin/moray", "down"], cwd=tmp_path, env=env, capture_output=True, timeout=60)
+    assert "every token crossed the nodes above" in outputs[commands[0]]
+    assert '"finish_reason"' in next(text for command, text in outputs.items() if command.startswith("curl"))
+    status = next(text for command, text in outputs.items() if command.endswith("moray status"))
+    assert "node-1" in status and "ready" in status
