@@ -18,6 +18,7 @@ from moray.experts.incarnation import next_incarnation
 from moray.experts.source import known_digests, open_model
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_thread import UplinkThread
+from moray.experts.weights import pack_expert
 
 HEALTH_CHECK_PERIOD_S = 1.0
 HEALTH_CHECK_TIMEOUT_S = 2.0
@@ -60,7 +61,7 @@ class ExpertReplica:
         """``node_variable`` names the environment variable with this node's id. Raises ShardCorrupt, BadCheckpoint."""
         torch.set_num_threads(1)  # many replicas share a machine; spinning threads would stall each other
         source = open_model(spec.model)
-        weights = {expert: source.expert(expert) for expert in spec.experts}
+        weights = {expert: pack_expert(source.expert(expert)) for expert in spec.experts}
         executor = Executor(weights, source.architecture.hidden_size, spec.capacity_rows)
         node_id = os.environ[node_variable]
         identity = ReplicaIdentity(

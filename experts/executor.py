@@ -22,10 +22,10 @@ Answer = wire.Result | wire.Busy | wire.Failure
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """Rows of one dispatch for one expert: ``rows`` [A'] of its hidden states, to ``start...`` of its outputs."""
+    """Rows of one dispatch for one expert, to ``start...`` of its outputs."""
 
     dispatch: int  # place in the list being executed
-    rows: Tensor
+    rows: list[int]  # of its hidden states
     start: int
 
 
@@ -62,7 +62,8 @@ class Executor:
             return f"hidden_states must be float32 [rows, {self._hidden_size}]"
         if index.ndim != 1 or index.dtype != torch.int32 or index.shape[0] != sum(n for _, n in dispatch.groups):
             return "row_index must be int32 with as many entries as the groups count"
-        if index.shape[0] == 0 or int(index.min()) < 0 or int(index.max()) >= hidden.shape[0]:
+        rows = index.tolist()
+        if not rows or min(rows) < 0 or max(rows) >= hidden.shape[0]:
             return "row_index names a row that is not there"
         for expert, _ in dispatch.groups:
             if expert not in self._weights or dispatch.layer not in self._weights[expert]:
@@ -70,29 +71,42 @@ class Executor:
         return None
 
     def _compute(self, dispatches: Sequence[wire.Dispatch]) -> list[Tensor]:
+        by_expert = _by_expert(dispatches)
+        if len(by_expert) == len(dispatches) == 1:  # one frame for one expert: nothing to put together
+            [((layer, expert), [segment])] = by_expert.items()
+            return [self._feed_forward(layer, expert, _rows_of(dispatches[0], segment))]
         outputs = [torch.empty(d.row_index.shape[0], self._hidden_size) for d in dispatches]
-        for (layer, expert), segments in _by_expert(dispatches).items():
-            weights = self._weights[expert][layer]
-            rows = [dispatches[segment.dispatch].hidden_states[segment.rows] for segment in segments]
-            joined = rows[0] if len(rows) == 1 else torch.cat(rows)
-            parts = [feed_forward(part, weights.gate_up, weights.down) for part in joined.split(MAX_ROWS_PER_PRODUCT)]
-            computed = parts[0] if len(parts) == 1 else torch.cat(parts)
+        for (layer, expert), segments in by_expert.items():
+            rows = torch.cat([_rows_of(dispatches[segment.dispatch], segment) for segment in segments])
+            computed = self._feed_forward(layer, expert, rows)
             start = 0
             for segment in segments:
-                count = segment.rows.shape[0]
+                count = len(segment.rows)
                 outputs[segment.dispatch][segment.start : segment.start + count] = computed[start : start + count]
                 start += count
-            self.rows_done += start
         return outputs
+
+    def _feed_forward(self, layer: int, expert: int, rows: Tensor) -> Tensor:
+        weights = self._weights[expert][layer]
+        self.rows_done += rows.shape[0]
+        if rows.shape[0] <= MAX_ROWS_PER_PRODUCT:
+            return feed_forward(rows, weights.gate_up, weights.down)
+        parts = torch.split(rows, MAX_ROWS_PER_PRODUCT)
+        return torch.cat([feed_forward(part, weights.gate_up, weights.down) for part in parts])
+
+
+def _rows_of(dispatch: wire.Dispatch, segment: _Segment) -> Tensor:
+    is_whole = segment.rows == list(range(dispatch.hidden_states.shape[0]))
+    return dispatch.hidden_states if is_whole else dispatch.hidden_states[segment.rows]
 
 
 def _by_expert(dispatches: Sequence[wire.Dispatch]) -> dict[tuple[int, int], list[_Segment]]:
     """Segments by (layer, expert), in order of arrival."""
     segments: dict[tuple[int, int], list[_Segment]] = {}
     for place, dispatch in enumerate(dispatches):
-        start = 0
+        rows, start = dispatch.row_index.tolist(), 0
         for expert, count in dispatch.groups:
-            rows = dispatch.row_index[start : start + count]
-            segments.setdefault((dispatch.layer, expert), []).append(_Segment(place, rows, start))
+            segment = _Segment(place, rows[start : start + count], start)
+            segments.setdefault((dispatch.layer, expert), []).append(segment)
             start += count
     return segments

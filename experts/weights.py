@@ -5,13 +5,14 @@ D hidden, F intermediate (``moe_intermediate_size``), L layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from moray.architecture import Architecture
+from moray.experts.linear import pack
 from moray.experts.tensors import expert_prefix
 
 
@@ -25,6 +26,11 @@ class ExpertWeights:
     @property
     def num_parameters(self) -> int:
         return self.gate_up.numel() + self.down.numel()
+
+
+def pack_expert(weights: Mapping[int, ExpertWeights]) -> dict[int, ExpertWeights]:
+    """The same weights as ``linear`` serves them fastest; for serving only, see ``experts.linear.pack``."""
+    return {layer: ExpertWeights(pack(one.gate_up), pack(one.down)) for layer, one in weights.items()}
 
 
 def assemble_expert(

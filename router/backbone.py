@@ -9,7 +9,7 @@ from torch import Tensor
 
 from moray.architecture import Architecture
 from moray.experts.ffn import feed_forward
-from moray.experts.linear import linear
+from moray.experts.linear import linear, pack
 from moray.experts.source import ModelSource
 from moray.router.attention import Attention, LatentAttention
 from moray.router.gate import Gate, SigmoidGate
@@ -67,7 +67,7 @@ def load_backbone(source: ModelSource, context_length: int) -> Backbone:
         embedding=embedding,
         layers=tuple(_load_layer(source, index, rotary) for index in range(arch.num_layers)),
         norm=source.tensor("model.norm.weight"),
-        head=embedding if arch.tie_word_embeddings else source.tensor("lm_head.weight"),
+        head=pack(embedding if arch.tie_word_embeddings else source.tensor("lm_head.weight")),
     )
 
 
@@ -77,7 +77,7 @@ def _load_layer(source: ModelSource, index: int, rotary: RotaryTable) -> Layer:
     local: FeedForward | None
     if index in arch.moe_layers:
         bias = source.tensor(f"{prefix}.mlp.gate.e_score_correction_bias")
-        gate = SigmoidGate(source.tensor(f"{prefix}.mlp.gate.weight"), bias, arch)
+        gate = SigmoidGate(pack(source.tensor(f"{prefix}.mlp.gate.weight")), bias, arch)
         local = _load_feed_forward(source, f"{prefix}.mlp.shared_experts") if arch.num_shared_experts else None
     else:
         local = _load_feed_forward(source, f"{prefix}.mlp")
@@ -93,4 +93,4 @@ def _load_layer(source: ModelSource, index: int, rotary: RotaryTable) -> Layer:
 
 def _load_feed_forward(source: ModelSource, prefix: str) -> FeedForward:
     gate, up = (source.tensor(f"{prefix}.{name}_proj.weight") for name in ("gate", "up"))
-    return FeedForward(torch.cat((gate, up)), source.tensor(f"{prefix}.down_proj.weight"))
+    return FeedForward(pack(torch.cat((gate, up))), pack(source.tensor(f"{prefix}.down_proj.weight")))

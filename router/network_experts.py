@@ -23,13 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What one frame carries: ``places`` [A] are flat places (row * K + k) of its rows, expert by expert."""
+    """What one frame carries: for each expert its flat places (row * K + k)."""
 
     uplink: Uplink
-    experts: tuple[int, ...]
-    places: Tensor
-    counts: tuple[int, ...]  # rows of each expert
-    outputs: asyncio.Future[Tensor]
+    load: Mapping[int, list[int]]
+    outputs: asyncio.Future[Tensor]  # [A, D], the load's places in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,47 +52,51 @@ class NetworkExperts:
 
     def dispatch(self, layer: int, hidden_states: Tensor, expert_ids: Tensor) -> Awaitable[Tensor]:
         work = Work(layer, hidden_states, expert_ids.shape[1], {})
-        experts, counts, order = group_by_expert(expert_ids)
         try:
-            parcels = self._send(work, dict(zip(experts, torch.split(order, counts), strict=True)))
+            parcels = self._send(work, group_by_expert(expert_ids))
         except ExpertsMissing as missing:
             return _raise(missing)
-        return self._collect(work, parcels, expert_ids.numel())
+        return self._collect(work, parcels)
 
-    async def _collect(self, work: Work, parcels: list[Parcel], num_places: int) -> Tensor:
+    async def _collect(self, work: Work, parcels: list[Parcel]) -> Tensor:
         """Await every parcel, resending what fails. The order of arrival decides nothing but when this returns."""
-        width = work.hidden_states.shape[1]
-        outputs = work.hidden_states.new_empty(num_places, width)
+        results, places = list[Tensor](), list[int]()
         queue = list(parcels)
         for parcel in queue:
             try:
-                outputs[parcel.places] = await parcel.outputs
+                results.append(await parcel.outputs)
             except DispatchFailed:
                 self.counters.retries += 1
-                for expert in parcel.experts:
+                for expert in parcel.load:
                     work.failed.setdefault(expert, set()).add(parcel.uplink)
-                split = dict(zip(parcel.experts, torch.split(parcel.places, list(parcel.counts)), strict=True))
-                queue.extend(self._send(work, split))
-        return outputs.view(-1, work.experts_per_token, width)
+                queue.extend(self._send(work, parcel.load))
+            else:
+                for part in parcel.load.values():
+                    places.extend(part)
+        outputs = results[0] if len(results) == 1 else torch.cat(results)
+        in_order = sorted(range(len(places)), key=places.__getitem__)
+        if in_order != list(range(len(places))):
+            outputs = outputs[in_order]
+        return outputs.view(-1, work.experts_per_token, outputs.shape[1])
 
-    def _send(self, work: Work, places_of: Mapping[int, Tensor]) -> list[Parcel]:
+    def _send(self, work: Work, places_of: Mapping[int, list[int]]) -> list[Parcel]:
         """One frame to each chosen uplink, more where one would be too large. Raises ExpertsMissing, with nothing
         sent, when an expert has no replica left to try."""
-        chosen: dict[Uplink, list[int]] = {}
+        chosen: dict[Uplink, dict[int, list[int]]] = {}
         missing = []
         for expert, places in places_of.items():
-            uplink = self._choose(expert, places.shape[0], work.failed.get(expert))
+            uplink = self._choose(expert, len(places), work.failed.get(expert))
             if uplink is None:
                 missing.append(expert)
             else:
-                chosen.setdefault(uplink, []).append(expert)
+                chosen.setdefault(uplink, {})[expert] = places
         if missing:
-            rows = torch.cat([places_of[expert] for expert in missing]) // work.experts_per_token
-            raise ExpertsMissing(frozenset(missing), frozenset(rows.tolist()))
+            rows = {place // work.experts_per_token for expert in missing for place in places_of[expert]}
+            raise ExpertsMissing(frozenset(missing), frozenset(rows))
         return [
             self._send_parcel(work, uplink, load)
-            for uplink, experts in chosen.items()
-            for load in split_load({expert: places_of[expert] for expert in experts}, _max_rows(work, uplink))
+            for uplink, whole in chosen.items()
+            for load in split_load(whole, _max_rows(work, uplink))
         ]
 
     def _choose(self, expert: int, num_rows: int, failed: set[Uplink] | None) -> Uplink | None:
@@ -106,14 +108,11 @@ class NetworkExperts:
         index = choose([uplink.candidate() for uplink in replicas], num_rows, self._rng)
         return None if index is None else replicas[index]
 
-    def _send_parcel(self, work: Work, uplink: Uplink, load: Mapping[int, Tensor]) -> Parcel:
-        experts, parts = list(load), list(load.values())
-        places = parts[0] if len(parts) == 1 else torch.cat(parts)
-        counts = [part.shape[0] for part in parts]
-        rows, row_index = _distinct_rows(places // work.experts_per_token)
-        groups = list(zip(experts, counts, strict=True))
-        outputs = uplink.dispatch(work.layer, groups, row_index, work.hidden_states[rows], self.timeout_s)
-        return Parcel(uplink, tuple(experts), places, tuple(counts), outputs)
+    def _send_parcel(self, work: Work, uplink: Uplink, load: Mapping[int, list[int]]) -> Parcel:
+        rows = [place // work.experts_per_token for places in load.values() for place in places]
+        hidden_states, row_index = distinct_rows(work.hidden_states, rows)
+        groups = [(expert, len(places)) for expert, places in load.items()]
+        return Parcel(uplink, load, uplink.dispatch(work.layer, groups, row_index, hidden_states, self.timeout_s))
 
 
 async def _raise(missing: ExpertsMissing) -> Tensor:
@@ -127,25 +126,28 @@ def _max_rows(work: Work, uplink: Uplink) -> int:
     return max(1, min(uplink.join.capacity, (wire.MAX_FRAME_BYTES - wire.MAX_PLAIN_BYTES) // row_bytes))
 
 
-def split_load(places_of: Mapping[int, Tensor], max_rows: int) -> list[dict[int, Tensor]]:
+def split_load(places_of: Mapping[int, list[int]], max_rows: int) -> list[Mapping[int, list[int]]]:
     """Loads of at most ``max_rows`` places, filled in order."""
-    if sum(places.shape[0] for places in places_of.values()) <= max_rows:
-        return [dict(places_of)]
-    loads, room = list[dict[int, Tensor]](), 0
+    if sum(map(len, places_of.values())) <= max_rows:
+        return [places_of]
+    loads, room = list[dict[int, list[int]]](), 0
     for expert, places in places_of.items():
-        while places.shape[0]:
+        while places:
             if not room:
                 loads.append({})
                 room = max_rows
             loads[-1][expert], places = places[:room], places[room:]
-            room -= loads[-1][expert].shape[0]
-    return loads
+            room -= len(loads[-1][expert])
+    return list(loads)
 
 
-def _distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """rows [A] -> distinct rows [R] ascending and, for each of A, its place among them as int32: a token that goes
-    to several experts of one uplink travels once."""
-    if rows.shape[0] == 1:
-        return rows, torch.zeros(1, dtype=torch.int32)
-    distinct, index = torch.unique(rows, return_inverse=True)
-    return distinct, index.to(torch.int32)
+def distinct_rows(hidden_states: Tensor, rows: list[int]) -> tuple[Tensor, Tensor]:
+    """hidden_states [T, D] and the rows [A] wanted of it -> the distinct ones [R, D] ascending and, for each of A,
+    its place among them as int32 [A]: a token that goes to several experts of one uplink travels once."""
+    distinct = sorted(set(rows))
+    if len(distinct) == 1:
+        wanted = hidden_states[distinct[0] : distinct[0] + 1]
+    else:
+        wanted = hidden_states if len(distinct) == hidden_states.shape[0] else hidden_states[distinct]
+    place_of = {row: place for place, row in enumerate(distinct)}
+    return wanted, torch.tensor([place_of[row] for row in rows], dtype=torch.int32)

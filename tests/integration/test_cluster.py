@@ -20,7 +20,7 @@ from moray.nodes.cluster import ClusterSpec, restart_node, start_cluster, stop_c
 from moray.nodes.processes import marked_processes
 from moray.nodes.state import ClusterRecord, read_state
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(300)]
 
 _WAIT_S = 90.0
 _ENV = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_CBWR": "AVX2,STRICT"}
