@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import perf_counter
 
 from torch import Tensor
@@ -16,7 +16,7 @@ from moray.router.backbone import Backbone
 from moray.router.forward import forward
 from moray.router.kv_cache import LayerCache, PagePool
 from moray.router.sampling import next_tokens
-from moray.router.scheduler import Batch, Scheduler, SchedulerLimits
+from moray.router.scheduler import Scheduler, SchedulerLimits
 from moray.router.sequence import Sequence
 from moray.router.timings import Timings
 from moray.router.transport import ExpertsMissing, ExpertTransport
@@ -84,29 +84,27 @@ class Engine:
         if batch is None:
             return False
         try:
-            logits = await forward(self.backbone, self.caches, self.experts, batch.inputs, self.timings)
+            output = await forward(self.backbone, self.caches, self.experts, batch.inputs, self.timings)
         except ExpertsMissing as missing:
             self.scheduler.hold(batch.owners(missing.rows), missing.experts, self.clock())
         except Exception:
             logger.exception("a step failed; its requests are ended")
-            self._fail(batch, MorayError("the router failed to compute this request; see its log"))
+            self._fail(batch.sequences, "the router failed to compute this request; see its log")
         else:
-            self._emit(self.scheduler.advance(batch), logits)
+            unsound = batch.owners(output.unsound_rows) if output.unsound_rows else []
+            self._emit(self.scheduler.advance(batch), output.logits, unsound)
+            self._fail(unsound, "the model's numbers overflowed on this request; change the prompt")
         return True
 
-    def _emit(self, sequences: list[Sequence], logits: Tensor) -> None:
-        """Sample one token for each sequence from logits [B, V] and hand it over."""
+    def _emit(self, sequences: list[Sequence], logits: Tensor, unsound: list[Sequence]) -> None:
+        """Sample one token for each sequence from logits [B, V] and hand it over, but to ``unsound`` ones."""
         if not sequences:  # a step that only read prompts
             return
         started = perf_counter()
         params = [sequence.request.sampling for sequence in sequences]
         positions = [len(sequence.tokens) for sequence in sequences]
-        is_finite = logits.isfinite().all(dim=-1).tolist()
-        for sequence, token, is_sound in zip(sequences, next_tokens(logits, params, positions), is_finite, strict=True):
-            if not is_sound:
-                self.scheduler.fail(
-                    sequence, MorayError("the model's numbers overflowed on this request; change the prompt")
-                )
+        for sequence, token in zip(sequences, next_tokens(logits, params, positions), strict=True):
+            if sequence in unsound:
                 continue
             finish_reason = sequence.finish_reason_of(token.token_id)
             sequence.tokens.append(token.token_id)
@@ -116,6 +114,6 @@ class Engine:
             sequence.emit(token)
         self.timings.sample_s += perf_counter() - started
 
-    def _fail(self, batch: Batch, error: MorayError) -> None:
-        for sequence in batch.sequences:
-            self.scheduler.fail(sequence, error)
+    def _fail(self, sequences: Iterable[Sequence], message: str) -> None:
+        for sequence in sequences:
+            self.scheduler.fail(sequence, MorayError(message))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,15 +18,22 @@ from moray.router.timings import Timings
 from moray.router.transport import ExpertTransport
 
 
+class StepOutput(NamedTuple):
+    """``logits [B, V]`` of the rows that want them; ``unsound_rows``: rows of the step whose numbers overflowed."""
+
+    logits: Tensor
+    unsound_rows: frozenset[int]
+
+
 async def forward(
     backbone: Backbone,
     caches: Sequence[LayerCache],
     experts: ExpertTransport,
     step: StepInputs,
     timings: Timings,
-) -> Tensor:
-    """Logits [B, V] of the rows that want them. Writes the step's cache entries; running a step twice is harmless,
-    since the same entries are written again. Raises what ``experts.dispatch`` raises."""
+) -> StepOutput:
+    """Writes the step's cache entries; running a step twice is harmless, since the same entries are written again.
+    Raises what ``experts.dispatch`` raises."""
     eps = backbone.architecture.rms_norm_eps
     hidden_states = backbone.embed(step.token_ids)  # [T, D]
     for layer, cache in zip(backbone.layers, caches, strict=True):
@@ -43,7 +51,16 @@ async def forward(
     logits = backbone.logits(hidden_states[step.logit_rows]) if len(step.logit_rows) else torch.empty(0)
     timings.head_s += perf_counter() - started
     timings.num_steps += 1
-    return logits
+    return StepOutput(logits, _unsound_rows(hidden_states, logits, step))
+
+
+def _unsound_rows(hidden_states: Tensor, logits: Tensor, step: StepInputs) -> frozenset[int]:
+    if hidden_states.isfinite().all() and logits.isfinite().all():  # the usual case, kept cheap
+        return frozenset()
+    rows = (~hidden_states.isfinite().all(dim=-1)).nonzero().flatten().tolist()
+    if len(step.logit_rows):
+        rows += step.logit_rows[~logits.isfinite().all(dim=-1)].tolist()
+    return frozenset(rows)
 
 
 async def _mixture(

@@ -71,7 +71,7 @@ def logits_step_by_step(backbone: Backbone, experts: ExpertTransport, tokens: Se
         rows = []
         for start, end in [(0, prompt), *((i, i + 1) for i in range(prompt, len(tokens)))]:
             step = build_step([Chunk(tokens[start:end], start, pages, wants_logits=True)])
-            rows.append(await forward(backbone, caches, experts, step, Timings()))
+            rows.append((await forward(backbone, caches, experts, step, Timings())).logits)
         return torch.cat(rows)
 
     with torch.inference_mode():

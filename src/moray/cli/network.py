@@ -52,10 +52,11 @@ def up(
         with progress.status("starting") as line:
             record = launch(options, lambda text: line.update(text))
         try:
-            show_network(summarise(record), as_json)
-            if not detach:
-                progress.print("Ctrl-C stops it", highlight=False)
-                threading.Event().wait()
+            with terminated_as_interrupt():  # again: Ray has put a handler of its own in its place
+                show_network(summarise(record), as_json)
+                if not detach:
+                    progress.print("Ctrl-C stops it", highlight=False)
+                    threading.Event().wait()
         except BaseException:
             stop_network(record)
             raise
