@@ -10,6 +10,7 @@ export RAY_health_check_period_ms=1000 RAY_health_check_failure_threshold=3
 export RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS=1
 # Spinning OpenMP threads stall each other on few cores.
 export OMP_WAIT_POLICY=PASSIVE
+export OMP_NUM_THREADS=1
 
 # 80 MB is about Ray's least; activations never go through its object store.
 common_options=(

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from ray import serve
 from ray.serve import Application
 
@@ -59,7 +58,6 @@ class NodeNames:
 class ExpertReplica:
     def __init__(self, spec: ExpertSpec, node_variable: str) -> None:
         """``node_variable`` names the environment variable with this node's id. Raises ShardCorrupt, BadCheckpoint."""
-        torch.set_num_threads(1)  # many replicas share a machine; spinning threads would stall each other
         source = open_model(spec.model)
         weights = {expert: pack_expert(source.expert(expert)) for expert in spec.experts}
         executor = Executor(weights, source.architecture.hidden_size, spec.capacity_rows)

@@ -56,6 +56,7 @@ class UplinkThread:
 
     @torch.inference_mode()
     def _run(self) -> None:
+        torch.set_num_threads(1)  # counts per thread; many replicas share a machine and would stall each other
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._main())
 

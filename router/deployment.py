@@ -7,11 +7,9 @@ cores (docs/decisions/0003). So the replica runs uvicorn, and Serve starts no pr
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import threading
 
-import torch
 import uvicorn
 from ray import serve
 from ray.serve import Application
@@ -27,7 +25,6 @@ APP_NAME = "router"
 
 class RouterReplica:
     def __init__(self, spec: RouterSpec) -> None:
-        torch.set_num_threads(spec.settings.router_threads or max(1, (os.cpu_count() or 2) // 2))
         listening = bind(spec.http_host, spec.http_port)
         self._service = RouterService(spec)
         app = self._service.start()

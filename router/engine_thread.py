@@ -25,8 +25,9 @@ Item = GeneratedToken | MorayError
 class EngineThread:
     """``open_engine`` runs inside the new loop; the sockets that it opens belong to that loop and close with it."""
 
-    def __init__(self, open_engine: Callable[[], AbstractAsyncContextManager[Engine]]) -> None:
-        self._open_engine = open_engine
+    def __init__(self, open_engine: Callable[[], AbstractAsyncContextManager[Engine]], num_threads: int = 1) -> None:
+        """``num_threads`` of the engine's products."""
+        self._open_engine, self._num_threads = open_engine, num_threads
         self._started: Future[Engine] = Future()
         self._loop: asyncio.AbstractEventLoop
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -48,6 +49,7 @@ class EngineThread:
 
     @torch.inference_mode()
     def _run(self) -> None:
+        torch.set_num_threads(self._num_threads)  # counts per thread
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._main())
 

@@ -60,7 +60,9 @@ class RouterService:
         self.num_pages, self.context_length = plan_cache(self.source, spec.settings)
         self.directory = Directory(self.source.architecture.num_experts)
         self.acceptor = Acceptor(self._identity(), self.directory)
-        self.engine_thread = EngineThread(self._open_engine)
+        self.engine_thread = EngineThread(
+            self._open_engine, spec.settings.router_threads or max(1, (os.cpu_count() or 2) // 2)
+        )
         self.started_at = monotonic()
 
     def start(self) -> FastAPI:

@@ -99,6 +99,7 @@ def network_of(
     """A network that is up; afterwards it must be gone without a trace. In the foreground Ctrl-C ends it, otherwise
     `moray down`."""
     arguments = ["up", "--model", str(model), "--http-port", "0", "--state-dir", str(state_dir), "--json", *options]
+    state_dir.mkdir(exist_ok=True)
     log = state_dir / "up.stderr"
     with log.open("w") as errors:
         command = [*MORAY, *arguments, *(() if in_foreground else ("--detach",))]
