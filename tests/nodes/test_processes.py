@@ -3,6 +3,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 import psutil
@@ -52,6 +53,8 @@ def test_what_ignores_sigterm_or_is_stopped_is_killed(start: Start) -> None:
     assert stubborn.stdout is not None and stubborn.stdout.readline() == b"up\n"
     stopped = start(marker)
     stopped.send_signal(signal.SIGSTOP)
+    while psutil.Process(stopped.pid).status() != psutil.STATUS_STOPPED:  # else SIGTERM may come first
+        time.sleep(0.01)
     assert end_marked(marker, term_wait_s=0.2) == 2
     assert stubborn.wait(timeout=10) == stopped.wait(timeout=10) == -signal.SIGKILL
 
