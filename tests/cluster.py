@@ -94,10 +94,15 @@ def ids_of(events: list[dict[str, Any]]) -> list[int]:
 
 @contextmanager
 def network_of(
-    model: Path, state_dir: Path, *options: str, env: Mapping[str, str] | None = None, in_foreground: bool = False
+    model: Path,
+    state_dir: Path,
+    *options: str,
+    env: Mapping[str, str] | None = None,
+    in_foreground: bool = False,
+    by_ctrl_c: bool = False,
 ) -> Iterator[Network]:
-    """A network that is up; afterwards it must be gone without a trace. In the foreground Ctrl-C ends it, otherwise
-    `moray down`."""
+    """A network that is up; afterwards it must be gone without a trace, whether Ctrl-C ends it (in the foreground
+    only) or `moray down` does."""
     arguments = ["up", "--model", str(model), "--http-port", "0", "--state-dir", str(state_dir), "--json", *options]
     state_dir.mkdir(exist_ok=True)
     log = state_dir / "up.stderr"
@@ -114,13 +119,13 @@ def network_of(
     try:
         yield Network(summary["url"], summary["model"], state_dir)
     finally:
-        if in_foreground:
+        if by_ctrl_c:
             up.send_signal(signal.SIGINT)
             assert up.wait(60) == 130
         else:
-            assert up.wait(60) == 0
             down = moray("down", "--state-dir", str(state_dir))
             assert down.returncode == 0, down.stderr
+            assert up.wait(60) == 0  # the one in the foreground notices
         up.stdout.close()
     assert marked(marker) == []
     assert not is_listening(int(summary["url"].rsplit(":", 1)[1]))

@@ -91,7 +91,9 @@ def test_down_after_a_crash_leaves_no_process_and_no_port(tmp_path: Path) -> Non
     model = tmp_path / "model"
     write_random_checkpoint(model, TINY_CONFIG | {"vocab_size": 512}, seed=6)
     options = ("--nodes", "1", "--experts-per-replica", "64")
-    with network_of(model, tmp_path / "state", *options) as network:  # checks processes and ports after `down`
+    with network_of(
+        model, tmp_path / "state", *options, in_foreground=True
+    ) as network:  # checks processes and ports after `down`
         record = json.loads((tmp_path / "state" / "state.json").read_text())
         second = moray("up", "--model", str(model), "--state-dir", str(tmp_path / "state"), "--http-port", "0")
         assert second.returncode == 1 and "moray down" in second.stderr

@@ -24,7 +24,9 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     write_random_checkpoint(folder / "checkpoint", DEMO_CONFIG, seed=4)
     write_shards(folder / "checkpoint", folder / "shards")
     options = ("--nodes", "2", "--replicas", "2", "--experts-per-replica", "4")
-    with network_of(folder / "shards", tmp_path_factory.mktemp("state"), *options, in_foreground=True) as network:
+    with network_of(
+        folder / "shards", tmp_path_factory.mktemp("state"), *options, in_foreground=True, by_ctrl_c=True
+    ) as network:
         yield network
 
 

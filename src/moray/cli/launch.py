@@ -94,10 +94,7 @@ def _open_cluster(options: LaunchOptions, sets: list[tuple[int, ...]], report: C
             slots=slots_per_node(len(sets), options.replicas, options.num_nodes),
             state_dir=options.state_dir,
             model_path=options.model.absolute(),
-            env={
-                "OMP_WAIT_POLICY": "PASSIVE",
-                "OMP_NUM_THREADS": "1",
-            },  # spinning threads stall each other on few cores
+            env={"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"},  # spinning threads stall each other
         )
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import threading
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +12,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from moray.cli.launch import LaunchOptions, fetch_network, launch, summarise
+from moray.cli.launch import LaunchOptions, launch, summarise
 from moray.errors import ClusterError
 from moray.nodes.network import stop_network
-from moray.nodes.state import open_state_dir, read_state
+from moray.nodes.state import ClusterRecord, open_state_dir, read_state
+
+STOP_POLL_S = 0.5
 
 StateDir = Annotated[Path | None, typer.Option("--state-dir", help="Where this network keeps its secrets and records.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and no progress.")]
@@ -56,7 +58,7 @@ def up(
                 show_network(summarise(record), as_json)
                 if not detach:
                     progress.print("Ctrl-C stops it", highlight=False)
-                    threading.Event().wait()
+                    wait_until_stopped(record)
         except BaseException:
             stop_network(record)
             raise
@@ -84,6 +86,12 @@ def down(state_dir: StateDir = None, as_json: JsonOption = False) -> None:
         Console(stderr=True).print(text, highlight=False)
 
 
+def wait_until_stopped(record: ClusterRecord) -> None:
+    """Until somebody else, `moray down` in another terminal, has ended the network."""
+    while (current := read_state(record.state_dir)) is not None and current.marker == record.marker:
+        time.sleep(STOP_POLL_S)
+
+
 def show_network(summary: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(summary), flush=True)
@@ -106,6 +114,3 @@ class terminated_as_interrupt:
 
     def __exit__(self, *_: object) -> None:
         signal.signal(signal.SIGTERM, self._previous)
-
-
-__all__ = ["down", "fetch_network", "show_network", "status", "up"]
