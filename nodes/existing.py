@@ -19,6 +19,7 @@ from typing import Any
 
 from moray.errors import BadSetting, ClusterError
 from moray.nodes.cluster import NODE_LABEL, ROUTER_RESOURCE, SLOT_RESOURCE
+from moray.nodes.rayenv import make_ray_read_the_environment
 from moray.nodes.serve import disconnect, replica_places
 from moray.nodes.state import (
     WIRE_TOKEN,
@@ -207,13 +208,7 @@ def _driver_of(address: str) -> Iterator[None]:
         variables.setdefault("RAY_AUTH_MODE", "token")  # with an explicit address Ray leaves it off by itself
     import ray
 
-    services: Any = importlib.import_module("ray._private.services")
-    raylet = importlib.import_module("ray._raylet")
-    # Ray read the variables when it was imported, maybe by someone else.
-    raylet.Config.initialize("")
-    raylet.AuthenticationTokenLoader.instance().reset_cache()
-    # Ray would replace 127.0.0.1 by the machine's own address; the address is asked as it was given.
-    services.resolve_ip_for_localhost = lambda host: host
+    make_ray_read_the_environment()
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:

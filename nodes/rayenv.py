@@ -1,6 +1,8 @@
 """The environment that Ray's processes get: the token, and everything off that costs and gives nothing here."""
 
+import importlib
 from pathlib import Path
+from typing import Any
 
 from moray.nodes.launcher import HOOK, LEAN_VARIABLE
 from moray.nodes.processes import KEEP_ENVIRONMENT
@@ -54,3 +56,14 @@ def ray_environment(token_path: Path, is_lean: bool = True) -> dict[str, str]:
         "RAY_START_HOOK": HOOK,
         LEAN_VARIABLE: "1" if is_lean else "0",
     }
+
+
+def make_ray_read_the_environment() -> None:
+    """Let this process's Ray take up variables that were set after it was imported, maybe by someone else, and use
+    addresses as they are given: Ray would replace 127.0.0.1 by the machine's own, where nothing listens."""
+    # Through importlib as Ray's type stubs leave these names out.
+    services: Any = importlib.import_module("ray._private.services")
+    raylet = importlib.import_module("ray._raylet")
+    raylet.Config.initialize("")
+    raylet.AuthenticationTokenLoader.instance().reset_cache()
+    services.resolve_ip_for_localhost = lambda host: host

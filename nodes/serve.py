@@ -15,6 +15,7 @@ from typing import Any
 from moray import errors
 from moray.errors import ClusterError, MorayError
 from moray.nodes.cluster import NODE_LABEL, driver_environment
+from moray.nodes.rayenv import make_ray_read_the_environment
 from moray.nodes.state import ClusterRecord
 
 EXPERT_PREFIX = "expert-"
@@ -39,14 +40,7 @@ def connect(record: ClusterRecord) -> None:
     os.environ.update(driver_environment(record))
     import ray
 
-    # Through importlib as Ray's type stubs leave these names out.
-    services: Any = importlib.import_module("ray._private.services")
-    raylet = importlib.import_module("ray._raylet")
-    # Ray read these variables when it was imported, maybe by someone else.
-    raylet.Config.initialize("")
-    raylet.AuthenticationTokenLoader.instance().reset_cache()
-    # Ray would replace 127.0.0.1 by the machine's own address, where nothing listens.
-    services.resolve_ip_for_localhost = lambda host: host
+    make_ray_read_the_environment()
     try:
         ray.init(
             address=record.ray_address,

@@ -14,15 +14,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from checkpoint_kit import GATE_PROJ, PART_1, PART_2, write_header
 from moray.errors import BadCheckpoint, UnsupportedArchitecture
 from moray.experts.checkpoint import Checkpoint
 from moray.experts.random_checkpoint import FP8_CONFIG, TINY_CONFIG, write_random_checkpoint
 from moray.experts.source import open_model
 
-PART_1, PART_2 = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
 BLOCK = (16, 16)
 FP8_TINY = TINY_CONFIG | {"quantization_config": FP8_CONFIG | {"weight_block_size": list(BLOCK)}}
-GATE_PROJ = "model.layers.1.mlp.experts.0.gate_proj.weight"
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +35,6 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(pristine: Path, tmp_path: Path) -> Path:
     """A copy to damage."""
     return Path(shutil.copytree(pristine, tmp_path / "checkpoint"))
-
-
-def write_header(path: Path, header: object, data: bytes = b"") -> None:
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
 
 
 def change_tensors(path: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from checkpoint_kit import GATE_PROJ, PART_1, PART_2, write_header
 from moray.errors import BadCheckpoint, ShardCorrupt
 from moray.experts.checkpoint import Checkpoint
 from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
-
-PART_1, PART_2 = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
-GATE_PROJ = "model.layers.1.mlp.experts.0.gate_proj.weight"
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +26,6 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(pristine: Path, tmp_path: Path) -> Path:
     """A copy to damage."""
     return Path(shutil.copytree(pristine, tmp_path / "checkpoint"))
-
-
-def write_header(path: Path, header: object, data: bytes = b"") -> None:
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
 
 
 def delete_part(folder: Path) -> None:

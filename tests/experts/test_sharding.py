@@ -12,26 +12,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from checkpoint_kit import FP8_MTP, write_source
 from moray.errors import BadCheckpoint, BadSetting, MorayError, ShardCorrupt
 from moray.experts.checkpoint import Checkpoint
 from moray.experts.manifest import read_manifest
-from moray.experts.random_checkpoint import FP8_CONFIG, TINY_CONFIG, write_random_checkpoint
+from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
 from moray.experts.sharding import write_shards
 from moray.experts.tensors import expected_tensors, expert_of
-
-FP8_MTP = TINY_CONFIG | {
-    "num_nextn_predict_layers": 1,
-    "quantization_config": FP8_CONFIG | {"weight_block_size": [16, 16]},
-}
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("source")
-    write_random_checkpoint(folder, FP8_MTP, seed=5, num_parts=3)
-    (folder / "chat_template.jinja").write_text("{{ messages }}")
-    (folder / "README.md").write_text("not part of the model")
-    return folder
+    return write_source(tmp_path_factory.mktemp("source"))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
