@@ -28,6 +28,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TextIO, TypeVar, cast
 
+import numpy as np
 import torch
 import uvloop
 
@@ -35,6 +36,7 @@ from measure import claim, machine, progress, report, summary_us
 from moray import wire
 from moray.cli.launch import reserve_port
 from moray.cli.network import terminated_as_interrupt
+from moray.experts.compiled import Rows
 from moray.experts.executor import Answer, Executor
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_thread import UplinkThread
@@ -231,11 +233,11 @@ async def open_moray(port: int, token: bytes, row: torch.Tensor) -> tuple[Direct
     directory = Directory(NUM_EXPERTS)
     acceptor = Acceptor(identity, directory)
     open_moray.kept = await listen(acceptor, HOST, port), asyncio.create_task(acceptor.watch())  # type: ignore[attr-defined]
-    same_bytes = row.view(torch.float32)
+    same_bytes = row.view(torch.float32).numpy()
     experts = NetworkExperts(directory, acceptor.counters, timeout_s=30.0)
-    expert_ids = {count: torch.arange(count)[None] for count in FAN_OUTS}
+    expert_ids = {count: np.arange(count)[None] for count in FAN_OUTS}
 
-    async def call(count: int) -> torch.Tensor:
+    async def call(count: int) -> Rows:
         outputs = await experts.dispatch(0, same_bytes, expert_ids[count])
         assert outputs.shape == (1, count, WIDTH // 2)
         return outputs

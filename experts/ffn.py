@@ -1,21 +1,39 @@
-"""The gated feed-forward of an expert (and of dense layers and shared experts): pure, differentiable, float32."""
+"""The gated feed-forward of an expert, of dense layers and of shared experts."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from moray.experts.linear import linear
+from moray.experts.compiled import Rows
+from moray.experts.linear import pack
+from moray.experts.product_kernel import feed_forward_kernel
+from moray.experts.simd import LANES
 
 
-def silu(x: Tensor) -> Tensor:
-    """``x / (1 + exp(-x))``. torch's own ``silu`` and ``sigmoid`` change bits with an element's place in a vector."""
-    return x / (1.0 + torch.exp(-x))
+@dataclass(frozen=True, slots=True, eq=False)
+class FeedForward:
+    """``down(silu(gate(x)) * up(x))``: x [T, D] -> [T, D], float32, the same bits for a row in any company."""
+
+    gate_up: NDArray[np.float32]
+    down: NDArray[np.float32]
+    width: int  # F, intermediate
+
+    def __call__(self, x: Rows) -> Rows:
+        out = np.empty(x.shape, np.float32)
+        feed_forward_kernel(x, self.gate_up, self.down, self.width, out)
+        return out
 
 
-def feed_forward(x: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
-    """``down(silu(gate(x)) * up(x))``: x [T, D], gate_up [2F, D] (gate rows first), down [D, F] -> [T, D]."""
-    if x.shape[0] == 1:  # doubled here once rather than by both products
-        return feed_forward(torch.cat((x, x)), gate_up, down)[:1]
-    gate, up = linear(x, gate_up).chunk(2, dim=-1)
-    return linear(silu(gate) * up, down)
+def load_feed_forward(gate_up: Tensor, down: Tensor) -> FeedForward:
+    """gate_up [2F, D], gate rows first; down [D, F]."""
+    width = down.shape[1]
+    padding = -width % LANES
+    if padding:  # both halves in whole lanes: silu(0) * 0 is 0, and ``down`` reads F columns only
+        gap = gate_up.new_zeros(padding, gate_up.shape[1])
+        gate_up = torch.cat((gate_up[:width], gap, gate_up[width:], gap))
+    return FeedForward(pack(gate_up), pack(down), width)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from moray.architecture import Architecture
-from moray.experts.linear import pack
+from moray.experts.ffn import FeedForward, load_feed_forward
 from moray.experts.tensors import expert_prefix
 
 
@@ -28,9 +28,9 @@ class ExpertWeights:
         return self.gate_up.numel() + self.down.numel()
 
 
-def pack_expert(weights: Mapping[int, ExpertWeights]) -> dict[int, ExpertWeights]:
-    """The same weights as ``linear`` serves them fastest; for serving only, see ``experts.linear.pack``."""
-    return {layer: ExpertWeights(pack(one.gate_up), pack(one.down)) for layer, one in weights.items()}
+def pack_expert(weights: Mapping[int, ExpertWeights]) -> dict[int, FeedForward]:
+    """The same weights as the kernels serve them, by layer."""
+    return {layer: load_feed_forward(one.gate_up, one.down) for layer, one in weights.items()}
 
 
 def assemble_expert(

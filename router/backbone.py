@@ -4,39 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from moray.architecture import Architecture
-from moray.experts.ffn import feed_forward
-from moray.experts.linear import linear, pack
+from moray.experts.compiled import Ids, Rows
+from moray.experts.ffn import FeedForward, load_feed_forward
+from moray.experts.linear import Linear, load_linear, rms_norm, to_array
 from moray.experts.source import ModelSource
 from moray.router.attention import Attention, LatentAttention
-from moray.router.gate import Gate, SigmoidGate
-from moray.router.norm import rms_norm
+from moray.router.gate import Gate, load_gate
 from moray.router.rope import RotaryTable
-
-
-@dataclass(frozen=True, slots=True)
-class FeedForward:
-    """A dense layer's feed-forward, or all shared experts of a mixture as one."""
-
-    gate_up: Tensor  # [2F, D], gate rows first
-    down: Tensor  # [D, F]
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return feed_forward(x, self.gate_up, self.down)
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One decoder layer. ``gate`` None: dense, and ``local`` is its feed-forward. Otherwise a mixture, and ``local``
-    holds its shared experts (None: it has none); the routed ones are elsewhere."""
+    holds its shared experts, all as one (None: it has none); the routed ones are elsewhere."""
 
     index: int
-    input_norm: Tensor  # [D]
+    input_norm: NDArray[np.float32]  # [D]
     attention: Attention
-    post_norm: Tensor  # [D]
+    post_norm: NDArray[np.float32]  # [D]
     gate: Gate | None
     local: FeedForward | None
 
@@ -44,17 +34,18 @@ class Layer:
 @dataclass(frozen=True, slots=True)
 class Backbone:
     architecture: Architecture
-    embedding: Tensor  # [V, D]
+    embedding: Rows  # [V, D]
     layers: tuple[Layer, ...]
-    norm: Tensor  # [D]
-    head: Tensor  # [V, D]
+    norm: NDArray[np.float32]  # [D]
+    head: Linear
 
-    def embed(self, token_ids: Tensor) -> Tensor:
-        return self.embedding[token_ids]
+    def embed(self, token_ids: Ids) -> Rows:
+        rows: Rows = self.embedding[token_ids]
+        return rows
 
-    def logits(self, hidden_states: Tensor) -> Tensor:
+    def logits(self, hidden_states: Rows) -> Rows:
         """[B, D] -> [B, V]"""
-        return linear(rms_norm(hidden_states, self.norm, self.architecture.rms_norm_eps), self.head)
+        return self.head(rms_norm(hidden_states, self.norm, self.architecture.rms_norm_eps))
 
 
 def load_backbone(source: ModelSource, context_length: int) -> Backbone:
@@ -64,10 +55,10 @@ def load_backbone(source: ModelSource, context_length: int) -> Backbone:
     embedding = source.tensor("model.embed_tokens.weight")
     return Backbone(
         architecture=arch,
-        embedding=embedding,
+        embedding=to_array(embedding),
         layers=tuple(_load_layer(source, index, rotary) for index in range(arch.num_layers)),
-        norm=source.tensor("model.norm.weight"),
-        head=pack(embedding if arch.tie_word_embeddings else source.tensor("lm_head.weight")),
+        norm=to_array(source.tensor("model.norm.weight")),
+        head=load_linear(embedding if arch.tie_word_embeddings else source.tensor("lm_head.weight")),
     )
 
 
@@ -77,20 +68,20 @@ def _load_layer(source: ModelSource, index: int, rotary: RotaryTable) -> Layer:
     local: FeedForward | None
     if index in arch.moe_layers:
         bias = source.tensor(f"{prefix}.mlp.gate.e_score_correction_bias")
-        gate = SigmoidGate(pack(source.tensor(f"{prefix}.mlp.gate.weight")), bias, arch)
-        local = _load_feed_forward(source, f"{prefix}.mlp.shared_experts") if arch.num_shared_experts else None
+        gate = load_gate(source.tensor(f"{prefix}.mlp.gate.weight"), bias, arch)
+        local = _load_local(source, f"{prefix}.mlp.shared_experts") if arch.num_shared_experts else None
     else:
-        local = _load_feed_forward(source, f"{prefix}.mlp")
+        local = _load_local(source, f"{prefix}.mlp")
     return Layer(
         index=index,
-        input_norm=source.tensor(f"{prefix}.input_layernorm.weight"),
+        input_norm=to_array(source.tensor(f"{prefix}.input_layernorm.weight")),
         attention=LatentAttention(source, f"{prefix}.self_attn", rotary),
-        post_norm=source.tensor(f"{prefix}.post_attention_layernorm.weight"),
+        post_norm=to_array(source.tensor(f"{prefix}.post_attention_layernorm.weight")),
         gate=gate,
         local=local,
     )
 
 
-def _load_feed_forward(source: ModelSource, prefix: str) -> FeedForward:
+def _load_local(source: ModelSource, prefix: str) -> FeedForward:
     gate, up = (source.tensor(f"{prefix}.{name}_proj.weight") for name in ("gate", "up"))
-    return FeedForward(pack(torch.cat((gate, up))), pack(source.tensor(f"{prefix}.down_proj.weight")))
+    return load_feed_forward(torch.cat((gate, up)), source.tensor(f"{prefix}.down_proj.weight"))

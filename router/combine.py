@@ -5,12 +5,10 @@ The order is part of the answer: float32 addition does not associate, and arriva
 
 from __future__ import annotations
 
-from torch import Tensor
+from moray.experts.compiled import Rows
+from moray.router.gate_kernel import combine_kernel
 
 
-def combine(outputs: Tensor, weights: Tensor) -> Tensor:
-    """outputs [T, K, D] unweighted, weights [T, K], both in ascending expert id -> [T, D]."""
-    total = outputs[:, 0] * weights[:, 0, None]
-    for k in range(1, outputs.shape[1]):
-        total = total + outputs[:, k] * weights[:, k, None]
-    return total
+def combine(total: Rows, outputs: Rows, weights: Rows) -> None:
+    """Add to ``total`` [T, D] the sum of outputs [T, K, D] weighted by weights [T, K], both in ascending expert id."""
+    combine_kernel(outputs, weights, total)

@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 from time import perf_counter
 
-from torch import Tensor
-
 from moray.errors import ContextTooLong, EngineStopped, MorayError
+from moray.experts.compiled import Rows
 from moray.router.backbone import Backbone
 from moray.router.forward import forward
 from moray.router.kv_cache import LayerCache, PagePool
@@ -96,7 +95,7 @@ class Engine:
             self._fail(unsound, "the model's numbers overflowed on this request; change the prompt")
         return True
 
-    def _emit(self, sequences: list[Sequence], logits: Tensor, unsound: list[Sequence]) -> None:
+    def _emit(self, sequences: list[Sequence], logits: Rows, unsound: list[Sequence]) -> None:
         """Sample one token for each sequence from logits [B, V] and hand it over, but to ``unsound`` ones."""
         if not sequences:  # a step that only read prompts
             return

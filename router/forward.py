@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
 
+from moray.experts.compiled import Ids, Rows
+from moray.experts.linear import rms_norm
 from moray.router.backbone import Backbone, Layer
 from moray.router.combine import combine
 from moray.router.kv_cache import LayerCache
-from moray.router.norm import rms_norm
 from moray.router.step import StepInputs
 from moray.router.timings import Timings
 from moray.router.transport import ExpertTransport
@@ -21,7 +21,7 @@ from moray.router.transport import ExpertTransport
 class StepOutput(NamedTuple):
     """``logits [B, V]`` of the rows that want them; ``unsound_rows``: rows of the step whose numbers overflowed."""
 
-    logits: Tensor
+    logits: Rows
     unsound_rows: frozenset[int]
 
 
@@ -39,45 +39,46 @@ async def forward(
     for layer, cache in zip(backbone.layers, caches, strict=True):
         started = perf_counter()
         normed = rms_norm(hidden_states, layer.input_norm, eps)
-        hidden_states = hidden_states + layer.attention(normed, step, cache)
+        hidden_states += layer.attention(normed, step, cache)
         normed = rms_norm(hidden_states, layer.post_norm, eps)
         timings.attention_s += perf_counter() - started
         if layer.gate is None:
             assert layer.local is not None
-            hidden_states = hidden_states + layer.local(normed)
+            hidden_states += layer.local(normed)
         else:
-            hidden_states = hidden_states + await _mixture(layer, normed, step.token_ids, experts, timings)
+            await _mixture(layer, hidden_states, normed, step.token_ids, experts, timings)
     started = perf_counter()
-    logits = backbone.logits(hidden_states[step.logit_rows]) if len(step.logit_rows) else torch.empty(0)
+    logits = backbone.logits(hidden_states[step.logit_rows]) if len(step.logit_rows) else np.empty((0, 0), np.float32)
     timings.head_s += perf_counter() - started
     timings.num_steps += 1
     return StepOutput(logits, _unsound_rows(hidden_states, logits, step))
 
 
-def _unsound_rows(hidden_states: Tensor, logits: Tensor, step: StepInputs) -> frozenset[int]:
-    if hidden_states.isfinite().all() and logits.isfinite().all():  # the usual case, kept cheap
+def _unsound_rows(hidden_states: Rows, logits: Rows, step: StepInputs) -> frozenset[int]:
+    if np.isfinite(hidden_states).all() and np.isfinite(logits).all():  # the usual case, kept cheap
         return frozenset()
-    rows = (~hidden_states.isfinite().all(dim=-1)).nonzero().flatten().tolist()
+    rows = np.flatnonzero(~np.isfinite(hidden_states).all(axis=-1)).tolist()
     if len(step.logit_rows):
-        rows += step.logit_rows[~logits.isfinite().all(dim=-1)].tolist()
+        rows += step.logit_rows[~np.isfinite(logits).all(axis=-1)].tolist()
     return frozenset(rows)
 
 
 async def _mixture(
-    layer: Layer, normed: Tensor, token_ids: Tensor, experts: ExpertTransport, timings: Timings
-) -> Tensor:
+    layer: Layer, hidden_states: Rows, normed: Rows, token_ids: Ids, experts: ExpertTransport, timings: Timings
+) -> None:
+    """Adds the shared and the routed experts' rows to ``hidden_states``."""
     assert layer.gate is not None
     started = perf_counter()
     choice = layer.gate(normed, token_ids)
     gated = perf_counter()
     pending = experts.dispatch(layer.index, normed, choice.expert_ids)
     sent = perf_counter()
-    shared = layer.local(normed) if layer.local is not None else None  # under the wire time
+    if layer.local is not None:  # under the wire time
+        hidden_states += layer.local(normed)
     waiting = perf_counter()
     outputs = await pending
     received = perf_counter()
-    routed = combine(outputs, choice.weights)
-    total = routed if shared is None else routed + shared
+    combine(hidden_states, outputs, choice.weights)
     combined = perf_counter()
     timings.gate_s += gated - started
     timings.dispatch_s += sent - gated
@@ -85,4 +86,3 @@ async def _mixture(
     timings.wait_s += received - waiting
     timings.combine_s += combined - received
     timings.num_mixtures += 1
-    return total

@@ -5,51 +5,52 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from moray.architecture import Architecture
-from moray.experts.linear import linear
+from moray.experts.compiled import Ids, Rows
+from moray.experts.linear import pack, to_array
+from moray.router.gate_kernel import sigmoid_gate_kernel
 
 
 class Choice(NamedTuple):
-    """``expert_ids [T, K]`` int64, ascending in every row; ``weights [T, K]`` float32 in the same order."""
+    """``expert_ids [T, K]``, ascending in every row; ``weights [T, K]`` in the same order."""
 
-    expert_ids: Tensor
-    weights: Tensor
+    expert_ids: Ids
+    weights: Rows
 
 
 class Gate(Protocol):
     """The seam for other families: a gate may look at the hidden states, at the token ids, or at both."""
 
-    def __call__(self, hidden_states: Tensor, token_ids: Tensor) -> Choice: ...
+    def __call__(self, hidden_states: Rows, token_ids: Ids) -> Choice: ...
 
 
 @dataclass(frozen=True, slots=True)
 class SigmoidGate:
     """Sigmoid scores; the bias steers the choice but not the weights; experts come from the best groups only."""
 
-    weight: Tensor  # [E, D] float32
-    bias: Tensor  # [E] float32, e_score_correction_bias
+    panels: NDArray[np.float32]  # of the weight [E, D]
+    bias: NDArray[np.float32]  # [E] e_score_correction_bias
     architecture: Architecture
 
-    def __call__(self, hidden_states: Tensor, token_ids: Tensor) -> Choice:
-        scores = 1.0 / (1.0 + torch.exp(-linear(hidden_states, self.weight)))  # [T, E]
-        candidates = self._best_groups(scores + self.bias)
-        chosen = candidates.topk(self.architecture.experts_per_token, dim=-1).indices
-        expert_ids = chosen.sort(dim=-1).values  # ascending: the order in which outputs are summed
-        weights = scores.gather(1, expert_ids)
-        if self.architecture.norm_topk_prob:
-            weights = weights / (weights.sum(dim=-1, keepdim=True) + 1e-20)
-        return Choice(expert_ids, weights * self.architecture.routed_scaling_factor)
+    def __call__(self, hidden_states: Rows, token_ids: Ids) -> Choice:
+        arch, shape = self.architecture, (len(hidden_states), self.architecture.experts_per_token)
+        choice = Choice(np.empty(shape, np.int64), np.empty(shape, np.float32))
+        sigmoid_gate_kernel(
+            hidden_states,
+            self.panels,
+            self.bias,
+            arch.num_groups,
+            arch.num_chosen_groups,
+            arch.norm_topk_prob,
+            arch.routed_scaling_factor,
+            *choice,
+        )
+        return choice
 
-    def _best_groups(self, biased: Tensor) -> Tensor:
-        """Mask with -inf (zero would let a masked expert beat a negative one) all but the best groups."""
-        groups, kept = self.architecture.num_groups, self.architecture.num_chosen_groups
-        if kept == groups:
-            return biased
-        grouped = biased.view(biased.shape[0], groups, -1)
-        group_scores = grouped.topk(2, dim=-1).values.sum(dim=-1)  # [T, G]
-        best = group_scores.topk(kept, dim=-1).indices
-        is_masked = torch.ones_like(group_scores, dtype=torch.bool).scatter_(1, best, False)
-        return grouped.masked_fill(is_masked[..., None], float("-inf")).view_as(biased)
+
+def load_gate(weight: Tensor, bias: Tensor, architecture: Architecture) -> SigmoidGate:
+    return SigmoidGate(pack(weight), to_array(bias), architecture)

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from moray import wire
+from moray.experts.compiled import Ids, Rows
 from moray.router.directory import Directory
 from moray.router.listener import Counters
 from moray.router.selection import choose
@@ -27,7 +27,7 @@ class Parcel:
 
     uplink: Uplink
     load: Mapping[int, list[int]]
-    outputs: asyncio.Future[Tensor]  # [A, D], the load's places in order
+    outputs: asyncio.Future[wire.Tensor]  # [A, D], the load's places in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Work:
     """One layer's dispatch: what is to be done, and who has failed at it."""
 
     layer: int
-    hidden_states: Tensor  # [T, D]
+    hidden_states: Rows  # [T, D]
     experts_per_token: int
     failed: dict[int, set[Uplink]]  # by expert
 
@@ -50,7 +50,7 @@ class NetworkExperts:
     def missing(self) -> frozenset[int]:
         return self.directory.missing()
 
-    def dispatch(self, layer: int, hidden_states: Tensor, expert_ids: Tensor) -> Awaitable[Tensor]:
+    def dispatch(self, layer: int, hidden_states: Rows, expert_ids: Ids) -> Awaitable[Rows]:
         work = Work(layer, hidden_states, expert_ids.shape[1], {})
         try:
             parcels = self._send(work, group_by_expert(expert_ids))
@@ -58,9 +58,9 @@ class NetworkExperts:
             return _raise(missing)
         return self._collect(work, parcels)
 
-    async def _collect(self, work: Work, parcels: list[Parcel]) -> Tensor:
+    async def _collect(self, work: Work, parcels: list[Parcel]) -> Rows:
         """Await every parcel, resending what fails. The order of arrival decides nothing but when this returns."""
-        results, places = list[Tensor](), list[int]()
+        results, places = list[wire.Tensor](), list[int]()
         queue = list(parcels)
         for parcel in queue:
             try:
@@ -73,11 +73,9 @@ class NetworkExperts:
             else:
                 for part in parcel.load.values():
                     places.extend(part)
-        outputs = results[0] if len(results) == 1 else torch.cat(results)
-        in_order = sorted(range(len(places)), key=places.__getitem__)
-        if in_order != list(range(len(places))):
-            outputs = outputs[in_order]
-        return outputs.view(-1, work.experts_per_token, outputs.shape[1])
+        outputs = np.empty((len(places), work.hidden_states.shape[1]), np.float32)
+        outputs[places] = results[0] if len(results) == 1 else np.concatenate(results)
+        return outputs.reshape(-1, work.experts_per_token, outputs.shape[1])
 
     def _send(self, work: Work, places_of: Mapping[int, list[int]]) -> list[Parcel]:
         """One frame to each chosen uplink, more where one would be too large. Raises ExpertsMissing, with nothing
@@ -115,7 +113,7 @@ class NetworkExperts:
         return Parcel(uplink, load, uplink.dispatch(work.layer, groups, row_index, hidden_states, self.timeout_s))
 
 
-async def _raise(missing: ExpertsMissing) -> Tensor:
+async def _raise(missing: ExpertsMissing) -> Rows:
     raise missing
 
 
@@ -141,13 +139,13 @@ def split_load(places_of: Mapping[int, list[int]], max_rows: int) -> list[Mappin
     return list(loads)
 
 
-def distinct_rows(hidden_states: Tensor, rows: list[int]) -> tuple[Tensor, Tensor]:
+def distinct_rows(hidden_states: Rows, rows: list[int]) -> tuple[Rows, list[int]]:
     """hidden_states [T, D] and the rows [A] wanted of it -> the distinct ones [R, D] ascending and, for each of A,
-    its place among them as int32 [A]: a token that goes to several experts of one uplink travels once."""
+    its place among them: a token that goes to several experts of one uplink travels once."""
     distinct = sorted(set(rows))
     if len(distinct) == 1:
         wanted = hidden_states[distinct[0] : distinct[0] + 1]
     else:
         wanted = hidden_states if len(distinct) == hidden_states.shape[0] else hidden_states[distinct]
     place_of = {row: place for place, row in enumerate(distinct)}
-    return wanted, torch.tensor([place_of[row] for row in rows], dtype=torch.int32)
+    return wanted, [place_of[row] for row in rows]

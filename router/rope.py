@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,17 +21,9 @@ class RotaryTable:
         frequencies = inverse_frequencies(architecture)
         scale = architecture.yarn.cos_sin_factor if architecture.yarn else 1.0
         angles = torch.arange(num_positions, dtype=torch.float32)[:, None] * frequencies
-        self.cos = torch.cos(angles) * scale
-        self.sin = torch.sin(angles) * scale
+        self.cos = np.ascontiguousarray((torch.cos(angles) * scale).numpy())
+        self.sin = np.ascontiguousarray((torch.sin(angles) * scale).numpy())
         self.is_interleaved = architecture.rope_interleave
-
-    def rotate(self, x: Tensor, positions: Tensor) -> Tensor:
-        """Rotate x [T, heads, R] by positions [T]. Pairs are (0, 1), (2, 3)... when interleaved, else (i, i + R/2);
-        the result always holds first halves, then second halves: queries and keys agree, which is all that counts.
-        """
-        cos, sin = self.cos[positions][:, None, :], self.sin[positions][:, None, :]
-        first, second = (x[..., 0::2], x[..., 1::2]) if self.is_interleaved else x.chunk(2, dim=-1)
-        return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
 
 
 def inverse_frequencies(architecture: Architecture) -> Tensor:

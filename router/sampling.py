@@ -12,13 +12,14 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
+from moray.experts.compiled import Rows
 from moray.types import GeneratedToken, SamplingParams
 
 GREEDY_BELOW = 1e-5  # temperature; smaller ones would overflow and pick the maximum anyway
 TOP_P_CANDIDATES = 1024  # sorted first; the whole vocabulary only where their mass falls short of top_p
 
 
-def next_tokens(logits: Tensor, params: Sequence[SamplingParams], positions: Sequence[int]) -> list[GeneratedToken]:
+def next_tokens(logits: Rows, params: Sequence[SamplingParams], positions: Sequence[int]) -> list[GeneratedToken]:
     """Choose one token per row; ``finish_reason`` stays None.
 
     ``logits`` is [B, V] float32 without NaN or +inf (-inf forbids a token); ``positions[i]`` is the place of
@@ -27,12 +28,12 @@ def next_tokens(logits: Tensor, params: Sequence[SamplingParams], positions: Seq
     """
     if not logits.shape[0] == len(params) == len(positions):
         raise ValueError(f"{logits.shape[0]} rows, {len(params)} params, {len(positions)} positions")
-    greedy = logits.argmax(dim=-1).tolist()  # the lowest id among equals
+    greedy = logits.argmax(axis=-1).tolist()  # the lowest id among equals
     tokens = []
     for row, (sampling, position) in enumerate(zip(params, positions, strict=True)):
         token_id = greedy[row]
         if sampling.temperature >= GREEDY_BELOW:
-            token_id = _draw(_probabilities(logits[row], sampling), uniform(sampling.seed, position))
+            token_id = _draw(_probabilities(torch.from_numpy(logits[row]), sampling), uniform(sampling.seed, position))
         tokens.append(_with_logprobs(token_id, logits[row], sampling.num_logprobs))
     return tokens
 
@@ -45,8 +46,8 @@ def uniform(seed: int, position: int) -> float:
 
 
 def _probabilities(row: Tensor, sampling: SamplingParams) -> Tensor:
-    """[V] logits -> [V] float64 probabilities after the filters, on the CPU for its fixed order of sums."""
-    scores = row.to("cpu", torch.float64)
+    """[V] logits -> [V] float64 probabilities after the filters."""
+    scores = row.double()
     scores = (scores - scores.max()) / sampling.temperature
     if 0 < sampling.top_k < scores.numel():
         scores = scores.masked_fill(scores < scores.topk(sampling.top_k).values[-1], -torch.inf)
@@ -84,10 +85,10 @@ def _draw(probabilities: Tensor, fraction: float) -> int:
     return int(torch.searchsorted(cumulated, target, right=True))
 
 
-def _with_logprobs(token_id: int, row: Tensor, num_logprobs: int | None) -> GeneratedToken:
+def _with_logprobs(token_id: int, row: Rows, num_logprobs: int | None) -> GeneratedToken:
     if num_logprobs is None:
         return GeneratedToken(token_id)
-    logprobs = torch.log_softmax(row.to("cpu", torch.float64), dim=-1)
+    logprobs = torch.log_softmax(torch.from_numpy(row).double(), dim=-1)
     best = _best_first(logprobs, num_logprobs)[:num_logprobs].tolist() if num_logprobs else []
     top = tuple((token, float(logprobs[token])) for token in best)
     return GeneratedToken(token_id, float(logprobs[token_id]), top)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from moray import wire
 from moray.errors import JoinRefused, MorayError, WireError
+from moray.experts.compiled import Rows
 from moray.router.selection import Candidate
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class DispatchFailed(MorayError):
 
 @dataclass(slots=True)
 class _InFlight:
-    future: asyncio.Future[Tensor]
+    future: asyncio.Future[wire.Tensor]
     shape: tuple[int, int]  # of the result
     num_rows: int
     sent_at: float
@@ -168,16 +168,16 @@ class Uplink(asyncio.Protocol):
     # -- work
 
     def dispatch(
-        self, layer: int, groups: list[tuple[int, int]], row_index: Tensor, hidden_states: Tensor, timeout_s: float
-    ) -> asyncio.Future[Tensor]:
+        self, layer: int, groups: list[tuple[int, int]], row_index: list[int], hidden_states: Rows, timeout_s: float
+    ) -> asyncio.Future[wire.Tensor]:
         """Send rows and return the future of their outputs [A, D]; it fails with DispatchFailed, at the latest
         after ``timeout_s``. The frame is written before this returns."""
-        future: asyncio.Future[Tensor] = self._loop.create_future()
+        future: asyncio.Future[wire.Tensor] = self._loop.create_future()
         if self.is_closed:
             _fail(future, DispatchFailed("the uplink is closed"))
             return future
         seq, self._next_seq = self._next_seq, self._next_seq + 1
-        num_rows = row_index.shape[0]
+        num_rows = len(row_index)
         message = wire.Dispatch(seq, layer, groups, row_index, hidden_states, int(timeout_s * 1000))
         timer = self._loop.call_later(timeout_s, self._read_then_expire, seq)
         shape = (num_rows, hidden_states.shape[1])
@@ -190,15 +190,15 @@ class Uplink(asyncio.Protocol):
     def ping(self, token: int) -> None:
         self._write(wire.Ping(token))
 
-    def _handle_result(self, seq: int, outputs: Tensor) -> None:
+    def _handle_result(self, seq: int, outputs: wire.Tensor) -> None:
         flight = self._in_flight.get(seq)
-        if flight is not None and (tuple(outputs.shape) != flight.shape or outputs.dtype != torch.float32):
-            raise WireError(f"a result of {outputs.dtype} {tuple(outputs.shape)} where float32 {flight.shape} was due")
+        if flight is not None and (outputs.shape != flight.shape or outputs.dtype != np.float32):
+            raise WireError(f"a result of {outputs.dtype} {outputs.shape} where float32 {flight.shape} was due")
         if flight is not None:
             self.latency_s += LATENCY_WEIGHT * (monotonic() - flight.sent_at - self.latency_s)
         self._finish(seq, outputs)
 
-    def _finish(self, seq: int, outcome: Tensor | DispatchFailed) -> None:
+    def _finish(self, seq: int, outcome: wire.Tensor | DispatchFailed) -> None:
         flight = self._in_flight.pop(seq, None)
         if flight is None:
             if seq not in self._expired:
@@ -207,7 +207,7 @@ class Uplink(asyncio.Protocol):
             return
         self._settle(flight, outcome)
 
-    def _settle(self, flight: _InFlight, outcome: Tensor | DispatchFailed) -> None:
+    def _settle(self, flight: _InFlight, outcome: wire.Tensor | DispatchFailed) -> None:
         flight.timer.cancel()
         self.rows_in_flight -= flight.num_rows
         if flight.future.done():
@@ -236,6 +236,6 @@ class Uplink(asyncio.Protocol):
             self.close("it does not read what it is sent")
 
 
-def _fail(future: asyncio.Future[Tensor], failure: DispatchFailed) -> None:
+def _fail(future: asyncio.Future[wire.Tensor], failure: DispatchFailed) -> None:
     future.set_exception(failure)
     future.exception()  # a dispatch that was abandoned for another reason leaves no complaint

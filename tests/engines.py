@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence as Sequence_
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -72,7 +73,6 @@ def logits_step_by_step(backbone: Backbone, experts: ExpertTransport, tokens: Se
         for start, end in [(0, prompt), *((i, i + 1) for i in range(prompt, len(tokens)))]:
             step = build_step([Chunk(tokens[start:end], start, pages, wants_logits=True)])
             rows.append((await forward(backbone, caches, experts, step, Timings())).logits)
-        return torch.cat(rows)
+        return torch.from_numpy(np.concatenate(rows))
 
-    with torch.inference_mode():
-        return asyncio.run(run())
+    return asyncio.run(run())

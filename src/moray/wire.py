@@ -18,7 +18,6 @@ Nothing here can run code: no pickle, no class names, every field is checked aga
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import hmac
 import math
@@ -28,10 +27,10 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgpack
-import torch
+import numpy as np
 from annotated_types import Ge, Le, Len
+from numpy.typing import NDArray
 from pydantic import ConfigDict, SkipValidation, Strict, TypeAdapter, ValidationError
-from torch import Tensor
 
 from moray.errors import FrameMalformed, FrameTooLarge
 
@@ -40,14 +39,17 @@ MAX_HANDSHAKE_BYTES = 4096  # before a peer is authenticated
 MAX_FRAME_BYTES = 64 << 20  # after it: 256 rows of 7168 float32 values, eight experts each, is 59 MB
 MAX_PLAIN_BYTES = 64 << 10  # of a frame, outside of ext types: a byte of msgpack may become a 64-byte object
 MAX_FIELDS = 64
+MAX_ROWS = 12_000  # of one Dispatch: numbers of five bytes that MAX_PLAIN_BYTES hold
 MAX_DIMENSIONS = 4
 TENSOR_EXT = 1
 
 _LENGTH = struct.Struct("<I")
-_DTYPES: dict[int, torch.dtype] = {0: torch.float32, 1: torch.bfloat16, 2: torch.float16, 3: torch.int8, 4: torch.int32}
+_DTYPES = {0: np.dtype("<f4"), 2: np.dtype("<f2"), 3: np.dtype("i1"), 4: np.dtype("<i4")}  # 1 is kept for bfloat16
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 _EXT_MARKERS = range(0xC7, 0xCA)  # ext 8, 16 and 32: what a large tensor starts with
 _TENSOR_HEADERS = tuple(struct.Struct(f"<BB{ndim}I") for ndim in range(MAX_DIMENSIONS + 1))
+
+Tensor = NDArray[Any]  # of a dtype in _DTYPES; a decoded one is read-only
 
 U64 = Annotated[int, Strict(), Ge(0), Le(2**64 - 1)]
 Count = Annotated[int, Strict(), Ge(0), Le(2**31 - 1)]
@@ -117,14 +119,14 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """Rows of one layer for the experts of one uplink. ``row_index`` [A] names, group by group, the row of
+    """Rows of one layer for the experts of one uplink. ``row_index`` (A numbers) names, group by group, the row of
     ``hidden_states`` [R, D] that goes to the group's expert; counts of the groups add up to A."""
 
     kind: ClassVar[str] = "dispatch"
     seq: U64  # from 0 without gaps, per uplink
     layer: Count
     groups: Annotated[list[tuple[Count, Count]], Len(1, 1024)]  # (expert, count), experts ascending
-    row_index: SkipValidation[Tensor]  # int32
+    row_index: Annotated[list[Count], Len(1, MAX_ROWS)]
     hidden_states: SkipValidation[Tensor]
     deadline_ms: Count  # what is left of the router's patience when the frame is sent
 
@@ -181,7 +183,7 @@ for _class in _CLASSES:
     _class.__pydantic_config__ = _CONFIG
 _VALIDATORS = {cls.kind: TypeAdapter(cls).validator for cls in _CLASSES}
 _FIELDS = {cls: tuple(field.name for field in fields(cls)) for cls in _CLASSES}
-_TENSOR_FIELDS = {"dispatch": ("row_index", "hidden_states"), "result": ("outputs",)}
+_TENSOR_FIELDS = {"dispatch": ("hidden_states",), "result": ("outputs",)}
 
 
 class _Ext(NamedTuple):
@@ -214,7 +216,7 @@ def decode(payload: bytes | bytearray | memoryview) -> Message:
     validator = _VALIDATORS.get(kind) if isinstance(kind, str) else None
     if validator is None:
         raise FrameMalformed(f"unknown kind {str(kind)[:32]!r}")
-    for name in _TENSOR_FIELDS.get(kind, ()):  # only these become tensors, so a frame never holds more than two
+    for name in _TENSOR_FIELDS.get(kind, ()):  # only these become tensors, so a frame never holds more than one
         ext = body.get(name)
         if type(ext) is not _Ext:
             raise FrameMalformed(f"{kind}.{name} is not a tensor")
@@ -295,12 +297,10 @@ def digest_of(shard_digests: list[bytes]) -> bytes:
 
 
 def _pack_tensor(value: object) -> msgpack.ExtType:
-    if not isinstance(value, Tensor) or value.dtype not in _CODES or value.ndim > MAX_DIMENSIONS or not value.is_cpu:
+    if not isinstance(value, np.ndarray) or value.dtype not in _CODES or value.ndim > MAX_DIMENSIONS:
         raise TypeError(f"{type(value).__name__} does not travel")
-    value = value.contiguous()
     header = _TENSOR_HEADERS[value.ndim].pack(_CODES[value.dtype], value.ndim, *value.shape)
-    # numpy knows no bfloat16, and the way around it over views costs three times as much as the copy.
-    return msgpack.ExtType(TENSOR_EXT, header + ctypes.string_at(value.data_ptr(), value.nbytes))
+    return msgpack.ExtType(TENSOR_EXT, header + value.tobytes())
 
 
 def _unpack_tensor(code: int, data: bytes) -> Tensor:
@@ -313,10 +313,7 @@ def _unpack_tensor(code: int, data: bytes) -> Tensor:
     shape = _TENSOR_HEADERS[ndim].unpack_from(data)[2:]
     if math.prod(shape) * dtype.itemsize != len(data) - start:
         raise FrameMalformed(f"a tensor of shape {shape} in {len(data) - start} bytes")
-    if len(data) == start:
-        try:
-            return torch.empty(shape, dtype=dtype)
-        except RuntimeError:  # none of its values, but strides beyond 64 bits
-            raise FrameMalformed(f"a tensor of shape {shape}") from None
-    values = torch.frombuffer(bytearray(memoryview(data)[start:]), dtype=dtype)
-    return values if ndim == 1 else values.view(shape)
+    try:
+        return np.frombuffer(data, dtype, offset=start).reshape(shape) if len(data) > start else np.empty(shape, dtype)
+    except ValueError:  # none of its values, but strides beyond 64 bits
+        raise FrameMalformed(f"a tensor of shape {shape}") from None
