@@ -1,8 +1,9 @@
 """What batch invariance costs: the router's attention and product beside plain ones that do without it.
 
-Plain forms of attention, all with torch's own products and SDPA: ``expand`` caches the latent and expands it
-in every step, ``cached`` caches expanded keys and values as transformers does (4 and 9 times the memory), and for
-prompts ``expand`` only. One JSON object on stdout; ratios above 1 mean that the plain form is faster.
+The router's are compiled kernels over numpy arrays. Plain forms of attention, all with torch's own products and SDPA
+over the same weights: ``expand`` caches the latent and expands it in every step, ``cached`` caches expanded keys and
+values as transformers does (4 and 9 times the memory), and for prompts ``expand`` only. One JSON object on
+stdout; ratios above 1 mean that the plain form is faster.
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from measure import claim, interleaved, machine, median_us, progress, report
 from moray.architecture import Architecture
-from moray.experts.linear import linear, pack
+from moray.experts.compiled import Rows
+from moray.experts.linear import load_linear
 from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
+from moray.experts.simd import LANES
 from moray.experts.source import ModelSource, open_model
 from moray.router.attention import LatentAttention
-from moray.router.kv_cache import KV_PAGE_SIZE, LayerCache, pages_needed
-from moray.router.norm import rms_norm
+from moray.router.kv_cache import LayerCache, pages_needed
 from moray.router.rope import RotaryTable
 from moray.router.step import Chunk, build_step
 
@@ -70,7 +73,7 @@ class PlainAttention:
 
     def __init__(self, source: ModelSource, rotary: RotaryTable) -> None:
         self.arch: Architecture = source.architecture
-        self.rotary = rotary
+        self.cos, self.sin = torch.from_numpy(rotary.cos), torch.from_numpy(rotary.sin)
         for name in (
             "kv_a_proj_with_mqa",
             "q_a_proj",
@@ -82,17 +85,26 @@ class PlainAttention:
         ):
             setattr(self, name, source.tensor(f"{PREFIX}.{name}.weight"))
 
+    def norm(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.rms_norm(x, weight.shape, weight, self.arch.rms_norm_eps)
+
+    def rotate(self, x: Tensor, positions: Tensor) -> Tensor:
+        """x [T, heads, R] by positions [T]; pairs are neighbours when interleaved, else the two halves'."""
+        cos, sin = self.cos[positions][:, None], self.sin[positions][:, None]
+        first, second = (x[..., 0::2], x[..., 1::2]) if self.arch.rope_interleave else x.chunk(2, dim=-1)
+        return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
     def project(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Queries [T, H, nope + R] and latents with rope keys [T, C + R]."""
         arch = self.arch
         latent, rope_key = F.linear(x, self.kv_a_proj_with_mqa).split(
             (arch.kv_lora_rank, arch.qk_rope_head_dim), dim=-1
         )
-        low = rms_norm(F.linear(x, self.q_a_proj), self.q_a_layernorm, arch.rms_norm_eps)
+        low = self.norm(F.linear(x, self.q_a_proj), self.q_a_layernorm)
         queries = F.linear(low, self.q_b_proj).view(x.shape[0], arch.num_heads, -1)
         nope, rope = queries.split((arch.qk_nope_head_dim, arch.qk_rope_head_dim), dim=-1)
-        rotated = self.rotary.rotate(torch.cat((rope, rope_key[:, None]), dim=1), positions)
-        latent = rms_norm(latent, self.kv_a_layernorm, arch.rms_norm_eps)
+        rotated = self.rotate(torch.cat((rope, rope_key[:, None]), dim=1), positions)
+        latent = self.norm(latent, self.kv_a_layernorm)
         return torch.cat((nope, rotated[:, :-1]), dim=-1), torch.cat((latent, rotated[:, -1]), dim=-1)
 
     def expand(self, entries: Tensor) -> tuple[Tensor, Tensor]:
@@ -139,15 +151,16 @@ class Bench:
             }
         torch.manual_seed(0)
         x = torch.randn(rows, arch.hidden_size)
+        own_x = x.numpy()  # the same memory
         cache, tables = self._filled_cache(rows, context)
         chunks = [Chunk([0], context - 1, pages, True) for pages in tables]
-        step, alone = build_step(chunks), [build_step([chunk]) for chunk in chunks[:: max(1, rows // 3)]]
+        step, positions = build_step(chunks), torch.full((rows,), context - 1)
         entries = torch.randn(rows, context, arch.kv_lora_rank + arch.qk_rope_head_dim)
         keys, values = self.plain.expand(entries)
         keys, values = keys.contiguous(), values.contiguous()
 
         def project() -> Tensor:
-            queries, new = self.plain.project(x, step.positions)
+            queries, new = self.plain.project(x, positions)
             entries[:, -1] = new
             return queries[:, :, None]
 
@@ -161,16 +174,16 @@ class Bench:
             return self.plain.attend(queries, keys, values)
 
         functions: dict[str, Callable[[], object]] = {
-            "moray": lambda: self.ours(x, step, cache),
+            "moray": lambda: self.ours(own_x, step, cache),
             "expand": plain_expand,
             "cached": plain_cached,
             "build_step": lambda: build_step(chunks),
         }
         samples = interleaved(functions, plan.rounds, plan.budget_s)
-        batch = self.ours(x, step, cache)
+        batch = self.ours(own_x, step, cache)
         same = all(
-            torch.equal(batch[i : i + 1], self.ours(x[i : i + 1], one, cache))
-            for one, i in zip(alone, range(0, rows, max(1, rows // 3)), strict=True)
+            np.array_equal(batch[i : i + 1], self.ours(own_x[i : i + 1], build_step([chunks[i]]), cache))
+            for i in range(0, rows, max(1, rows // 3))
         )
         return _cell(samples, same)
 
@@ -179,14 +192,17 @@ class Bench:
         arch = self.arch
         torch.manual_seed(0)
         x = torch.randn(context, arch.hidden_size)
+        own_x = x.numpy()  # the same memory
         pages = list(range(pages_needed(context)))
         entries = torch.zeros(1, context, arch.kv_lora_rank + arch.qk_rope_head_dim)
         cache = LayerCache(self.ours.cache_spec(), len(pages))
 
-        def ours(chunk: int) -> Tensor:
+        def ours(chunk: int) -> Rows:
             parts = [(i, min(i + chunk, context)) for i in range(0, context, chunk)]
             steps = [build_step([Chunk([0] * (b - a), a, pages, True)]) for a, b in parts]
-            return torch.cat([self.ours(x[a:b], step, cache) for (a, b), step in zip(parts, steps, strict=True)])
+            return np.concatenate(
+                [self.ours(own_x[a:b], step, cache) for (a, b), step in zip(parts, steps, strict=True)]
+            )
 
         def plain() -> None:
             for start in range(0, context, CHUNK):
@@ -197,17 +213,16 @@ class Bench:
                 self.plain.attend(queries.transpose(0, 1)[None], *self.plain.expand(entries[:, :end]), is_seen)
 
         samples = interleaved({"moray": lambda: ours(CHUNK), "expand": plain}, max(3, plan.rounds // 4), plan.budget_s)
-        same = torch.equal(ours(CHUNK), ours(97)) if context <= 2048 else None  # one more pass would take too long
+        same = np.array_equal(ours(CHUNK), ours(97)) if context <= 2048 else None  # one more pass would take too long
         return _cell(samples, same)
 
     def _filled_cache(self, rows: int, context: int) -> tuple[LayerCache, list[list[int]]]:
         per_row = pages_needed(context)
-        cache = LayerCache(self.ours.cache_spec(), per_row * rows)
-        for first in range(0, rows * per_row * KV_PAGE_SIZE, 4096):
-            slots = torch.arange(first, min(first + 4096, rows * per_row * KV_PAGE_SIZE))
-            entries = torch.randn(len(slots), cache.spec.total)
-            entries[:, -1] = 1.0
-            cache.write(slots, entries)
+        spec = self.ours.cache_spec()
+        cache, rng, start = LayerCache(spec, per_row * rows), np.random.default_rng(0), 0
+        for _, width in spec.widths:  # what lies between them stays zero, as attention leaves it
+            cache.slots[:, start : start + width] = rng.standard_normal((len(cache.slots), width), np.float32)
+            start += -(-width // LANES) * LANES
         return cache, [list(range(i * per_row, (i + 1) * per_row)) for i in range(rows)]
 
 
@@ -220,18 +235,18 @@ def _cell(samples: dict[str, list[float]], same: bool | None) -> dict[str, Any]:
 
 
 def products(plan: Plan) -> list[dict[str, Any]]:
-    """``linear`` beside F.linear: median of 20 calls each."""
+    """The router's product beside F.linear."""
     lines = []
     for width in (256, 1024, 2048):
         weight = torch.randn(width, width)
-        packed = pack(weight)
+        linear = load_linear(weight)
         x_all = torch.randn(128, width)
-        expected = linear(x_all, weight)
+        expected = linear(x_all.numpy())
         for rows in (1, 8, 32, 128):
             x = x_all[:rows].clone()
+            own_x = x.numpy()  # the same memory
             functions: dict[str, Callable[[], object]] = {
-                "packed": partial(linear, x, packed),
-                "linear": partial(linear, x, weight),
+                "linear": partial(linear, own_x),
                 "torch": partial(F.linear, x, weight),
             }
             medians = {
@@ -241,9 +256,8 @@ def products(plan: Plan) -> list[dict[str, Any]]:
                 {"width": width, "rows": rows}
                 | {f"{name}_us": value for name, value in medians.items()}
                 | {
-                    "ratio_packed": round(medians["packed"] / medians["torch"], 2),
                     "ratio": round(medians["linear"] / medians["torch"], 2),
-                    "same_bits": all(torch.equal(linear(x, w), expected[:rows]) for w in (weight, packed)),
+                    "same_bits": np.array_equal(linear(own_x), expected[:rows]),
                     "torch_same_bits": torch.equal(F.linear(x, weight), F.linear(x_all, weight)[:rows]),
                 }
             )

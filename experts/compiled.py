@@ -49,14 +49,15 @@ def _cache_dir() -> Path:
     digest = hashlib.sha256(numba.__version__.encode())
     for path in sorted(path for pattern in _KERNEL_SOURCES for path in root.glob(pattern)):
         digest.update(path.read_bytes())
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "moray" / f"kernels-{digest.hexdigest()[:16]}"
     try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = base / "moray" / f"kernels-{digest.hexdigest()[:16]}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:  # a home that cannot be written: each process compiles for itself
+        tempfile.TemporaryFile(dir=folder).close()  # it may be there and yet be somebody else's
+    except (OSError, RuntimeError):  # no home, or one that cannot be written: each process compiles for itself
         return Path(tempfile.mkdtemp(prefix="moray-kernels-"))
     return folder
 
 
 if not os.environ.get("NUMBA_CACHE_DIR"):
-    config.CACHE_DIR = str(_cache_dir())
+    config.CACHE_DIR = str(_cache_dir())  # type: ignore[attr-defined]  # its names are made at run time

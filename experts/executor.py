@@ -27,9 +27,7 @@ class _Segment:
 
 
 class Executor:
-    def __init__(
-        self, weights: Mapping[int, Mapping[int, FeedForward]], hidden_size: int, capacity_rows: int
-    ) -> None:
+    def __init__(self, weights: Mapping[int, Mapping[int, FeedForward]], hidden_size: int, capacity_rows: int) -> None:
         """``weights[expert][layer]``; ``capacity_rows`` is how many rows one call of ``execute`` accepts."""
         self._weights, self._hidden_size, self.capacity_rows = weights, hidden_size, capacity_rows
         self.rows_done = 0

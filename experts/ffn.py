@@ -13,6 +13,7 @@ from moray.experts.compiled import Rows
 from moray.experts.linear import pack
 from moray.experts.product_kernel import feed_forward_kernel
 from moray.experts.simd import LANES
+from moray.experts.threads import row_threads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +26,11 @@ class FeedForward:
 
     def __call__(self, x: Rows) -> Rows:
         out = np.empty(x.shape, np.float32)
-        feed_forward_kernel(x, self.gate_up, self.down, self.width, out)
+
+        def some(rows: slice) -> None:
+            feed_forward_kernel(x[rows], self.gate_up, self.down, self.width, out[rows])
+
+        row_threads.share(len(x), some)
         return out
 
 

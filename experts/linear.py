@@ -11,6 +11,7 @@ from torch import Tensor
 from moray.experts.compiled import Rows
 from moray.experts.product_kernel import PANEL, linear_kernel, rms_norm_kernel
 from moray.experts.simd import LANES
+from moray.experts.threads import row_threads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +24,7 @@ class Linear:
 
     def __call__(self, x: Rows) -> Rows:
         out = np.empty((x.shape[0], self.num_outputs), np.float32)
-        linear_kernel(x, self.panels, out)
+        row_threads.share(len(x), lambda rows: linear_kernel(x[rows], self.panels, out[rows]))
         if self.bias is not None:
             out += self.bias
         return out

@@ -35,8 +35,8 @@ def padded(width: int) -> int:
 
 @part
 def accumulate(x: Rows, w: int, w_stride: int, depth: int, columns: int, out: Rows, is_sum: int) -> None:
-    """``out[:, :columns] (+)= x[:, :depth] @ w[:depth, :columns]`` for an address ``w`` and whole lanes of columns, with
-    PANEL of them at most."""
+    """``out[:, :columns] (+)= x[:, :depth] @ w[:depth, :columns]`` for an address ``w`` and whole lanes of columns, at
+    most PANEL."""
     num_rows, x_stride, out_stride = x.shape[0], x.strides[0] // F32_BYTES, out.strides[0] // F32_BYTES
     r = 0
     while r < num_rows:

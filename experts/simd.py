@@ -27,7 +27,7 @@ Value = Any
 
 
 def product_tile(rows: int, vectors: int) -> Any:
-    """``tile(x, x_stride, w, w_stride, depth, out, out_stride, is_sum)``: ``out[r, j] = sum over k of x[r, k] * w[k, j]``
+    """``tile(x, x_stride, w, w_stride, depth, out, out_stride, is_sum)``: ``out[r, j] = sum of x[r, k] * w[k, j]``
     for r < ``rows`` and j < ``vectors`` * LANES.
 
     Each sum is one chain of fused multiply-adds, k ascending, from zero or, where ``is_sum``, from what ``out`` holds.
@@ -145,7 +145,9 @@ def _exp(b: Builder, x: Value) -> Value:
     return b.select(b.fcmp_unordered("uno", x, x), x, result)
 
 
-def _intrinsic(generate: Callable[[Builder, list[Value]], Value], parameters: list[Any], result: Any = types.void) -> Any:
+def _intrinsic(
+    generate: Callable[[Builder, list[Value]], Value], parameters: list[Any], result: Any = types.void
+) -> Any:
     """A function that compiled code may call; ``generate`` writes its instructions."""
     signature = result(*parameters)
 

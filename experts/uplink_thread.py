@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-import torch
 import uvloop
 
 from moray.errors import ExpertUnavailable
@@ -54,9 +53,7 @@ class UplinkThread:
             asyncio.run_coroutine_threadsafe(self._drain(reason), self._loop).result(timeout=DRAIN_GRACE_S * 3)
             self._thread.join(timeout=DRAIN_GRACE_S)
 
-    @torch.inference_mode()
     def _run(self) -> None:
-        torch.set_num_threads(1)  # counts per thread; many replicas share a machine and would stall each other
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._main())
 

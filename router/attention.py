@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moray.architecture import Architecture
 from moray.experts.compiled import Rows
 from moray.experts.linear import load_linear, pack, rms_norm, to_array
 from moray.experts.source import ModelSource
-from moray.router.attention_kernel import latent_attention_kernel
+from moray.experts.threads import row_threads
+from moray.router.attention_kernel import attend_kernel, write_entries_kernel
 from moray.router.kv_cache import KV_PAGE_SIZE, CacheSpec, LayerCache
 from moray.router.rope import RotaryTable
 from moray.router.step import StepInputs
@@ -71,24 +71,25 @@ class LatentAttention:
         if self.q_norm is not None:
             q_latent = rms_norm(lowered[:, arch.kv_lora_rank + arch.qk_rope_head_dim :], self.q_norm, arch.rms_norm_eps)
         raised = self.q_up(q_latent)
+        rotary = (self.rotary.cos, self.rotary.sin, self.rotary.is_interleaved)
+        eps = arch.rms_norm_eps
+        write_entries_kernel(lowered, step.positions, step.slots, *rotary, self.kv_norm, eps, cache.slots)
         values = np.empty((len(raised), arch.num_heads * arch.v_head_dim), np.float32)
-        latent_attention_kernel(
-            raised,
-            lowered,
-            step.positions,
-            step.slots,
-            step.owners,
-            step.tables,
-            self.rotary.cos,
-            self.rotary.sin,
-            self.rotary.is_interleaved,
-            self.kv_norm,
-            arch.rms_norm_eps,
-            self.key_up,
-            self.value_up,
-            cache.slots,
-            KV_PAGE_SIZE,
-            arch.num_heads,
-            values,
-        )
+
+        def attend(rows: slice) -> None:
+            attend_kernel(
+                raised[rows],
+                step.positions[rows],
+                step.owners[rows],
+                step.tables,
+                *rotary,
+                self.key_up,
+                self.value_up,
+                cache.slots,
+                KV_PAGE_SIZE,
+                arch.kv_lora_rank,
+                values[rows],
+            )
+
+        row_threads.share(len(raised), attend)
         return self.out(values)

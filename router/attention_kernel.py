@@ -50,13 +50,15 @@ def score(queries: Rows, keys: int, count: int, out: Rows) -> None:
 
 
 @part
-def attend_row(queries: Rows, cache: Rows, page_size: int, table: Ids, num_keys: int, scores: Rows, latents: Rows) -> None:
+def attend_row(
+    queries: Rows, cache: Rows, page_size: int, table: Ids, num_keys: int, scores: Rows, latents: Rows
+) -> None:
     """Softmax attention of one row: queries [H, W], the cache's slots [S, W], scores [H, keys] for scratch; latents
     [H, padded C] are the weighted means of the keys' first columns."""
     heads, columns = latents.shape
     for start in range(0, num_keys, page_size):
-        page = cache[table[start // page_size] * page_size :]
-        score(queries, page.ctypes.data, min(page_size, num_keys - start), scores[:, start:])
+        keys = cache[table[start // page_size] * page_size :].ctypes.data
+        score(queries, keys, min(page_size, num_keys - start), scores[:, start:])
     scores[:, num_keys : padded(num_keys)] = -np.inf
     depth = padded(num_keys) // LANES
     sums = np.empty(heads, np.float32)
@@ -64,49 +66,58 @@ def attend_row(queries: Rows, cache: Rows, page_size: int, table: Ids, num_keys:
         row = scores[h].ctypes.data
         sums[h] = exp_sum(row, peak(row, depth), depth)
     for start in range(0, num_keys, page_size):
-        page = cache[table[start // page_size] * page_size :].ctypes.data
+        keys = cache[table[start // page_size] * page_size :].ctypes.data
         count, is_sum = min(page_size, num_keys - start), 1 if start else 0
         for c in range(0, columns, PANEL):
             width = min(PANEL, columns - c)
-            accumulate(scores[:, start:], page + F32_BYTES * c, cache.shape[1], count, width, latents[:, c:], is_sum)
+            accumulate(scores[:, start:], keys + F32_BYTES * c, cache.shape[1], count, width, latents[:, c:], is_sum)
     for h in range(heads):
         latents[h] /= sums[h]
 
 
-@kernel(
-    "void(f4[:,::1], f4[:,::1], i8[::1], i8[::1], i8[::1], i8[:,::1], f4[:,::1], f4[:,::1], b1, f4[::1], f8,"
-    " f4[:,::1], f4[:,::1], f4[:,::1], i8, i8, f4[:,::1])"
-)
-def latent_attention_kernel(
-    raised: Rows,  # [T, H * (nope + R)] queries, scaled for the softmax
+@kernel("void(f4[:,::1], i8[::1], i8[::1], f4[:,::1], f4[:,::1], b1, f4[::1], f8, f4[:,::1])")
+def write_entries_kernel(
     lowered: Rows,  # [T, C + R + ...] the latent before its norm, then the rope key
     positions: Ids,  # [T]
-    slots: Ids,  # [T] where each row's own entry goes
-    owners: Ids,  # [T] each row's sequence
-    tables: Ids,  # [sequences, pages] page tables
+    slots: Ids,  # [T] where each row's entry goes
     cos: Rows,  # [positions, R/2]
     sin: Rows,
     is_interleaved: bool,
     kv_norm: Rows,  # [C]
     eps: float,
+    cache: Rows,  # [slots, W]
+) -> None:
+    latent, rope = kv_norm.shape[0], 2 * cos.shape[1]
+    for t in range(positions.shape[0]):
+        entry, place = cache[slots[t]], positions[t]
+        normalise(lowered[t, :latent], kv_norm, eps, entry[:latent])
+        target = entry[padded(latent) : padded(latent) + rope]
+        rotate(lowered[t, latent : latent + rope], cos[place], sin[place], is_interleaved, target)
+
+
+@kernel(
+    "void(f4[:,::1], i8[::1], i8[::1], i8[:,::1], f4[:,::1], f4[:,::1], b1, f4[:,::1], f4[:,::1], f4[:,::1], i8, i8,"
+    " f4[:,::1])"
+)
+def attend_kernel(
+    raised: Rows,  # [T, H * (nope + R)] queries, scaled for the softmax
+    positions: Ids,  # [T]
+    owners: Ids,  # [T] each row's sequence
+    tables: Ids,  # [sequences, pages] page tables
+    cos: Rows,  # [positions, R/2]
+    sin: Rows,
+    is_interleaved: bool,
     key_up: Rows,  # [H, panels of C outputs from nope]
     value_up: Rows,  # [H, panels of v outputs from C]
-    cache: Rows,  # [slots, W]
+    cache: Rows,  # [slots, W], with the rows' own entries
     page_size: int,
-    num_heads: int,
+    latent: int,  # C
     values: Rows,  # [T, H * v], the result
 ) -> None:
-    """Write the rows' cache entries, then attend every row."""
-    num_rows, latent, rope = raised.shape[0], kv_norm.shape[0], 2 * cos.shape[1]
+    num_rows, num_heads, rope = raised.shape[0], key_up.shape[0], 2 * cos.shape[1]
     nope, value_width = raised.shape[1] // num_heads - rope, values.shape[1] // num_heads
     rope_start = padded(latent)
-    for t in range(num_rows):
-        entry = cache[slots[t]]
-        normalise(lowered[t, :latent], kv_norm, eps, entry[:latent])
-        place = positions[t]
-        rotate(lowered[t, latent : latent + rope], cos[place], sin[place], is_interleaved, entry[rope_start : rope_start + rope])
-    longest = padded(positions.max() + 1 + page_size)
-    scores = np.empty((num_heads, longest), np.float32)
+    scores = np.empty((num_heads, padded(positions.max() + 1 + page_size)), np.float32)
     queries = np.zeros((BLOCK_ROWS, num_heads, cache.shape[1]), np.float32)  # what lies between columns stays zero
     latents = np.empty((BLOCK_ROWS, num_heads, rope_start), np.float32)
     for start in range(0, num_rows, BLOCK_ROWS):
@@ -117,7 +128,8 @@ def latent_attention_kernel(
             multiply(block[:, first : first + nope], key_up[h], nope, queries[:count, h, :latent])
             for i in range(count):
                 place = positions[start + i]
-                source, target = block[i, first + nope : first + nope + rope], queries[i, h, rope_start : rope_start + rope]
+                source = block[i, first + nope : first + nope + rope]
+                target = queries[i, h, rope_start : rope_start + rope]
                 rotate(source, cos[place], sin[place], is_interleaved, target)
         for i in range(count):
             t = start + i

@@ -15,6 +15,7 @@ import torch
 import uvloop
 
 from moray.errors import EngineStopped, MorayError
+from moray.experts.threads import row_threads
 from moray.router.engine import Engine
 from moray.router.sequence import Sequence
 from moray.types import GeneratedToken, GenerationRequest
@@ -47,9 +48,9 @@ class EngineThread:
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
-    @torch.inference_mode()
     def _run(self) -> None:
-        torch.set_num_threads(self._num_threads)  # counts per thread
+        row_threads.resize(self._num_threads)
+        torch.set_num_threads(1)  # of this thread, which draws tokens with it
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._main())
 

@@ -111,7 +111,7 @@ class Acceptor:
         return wire.Welcome(
             uplink_id=uplink_id,
             proof=wire.welcome_proof(identity.token, uplink_id),
-            max_rows=2**20,
+            max_rows=wire.MAX_ROWS,
             ping_period_ms=int(PING_PERIOD_S * 1000),
             epoch_rows=0,
             prices=[],

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,29 +14,7 @@ from moray.router.directory import Directory
 from moray.router.listener import Counters
 from moray.router.selection import choose
 from moray.router.transport import ExpertsMissing, group_by_expert
-from moray.router.uplink import DispatchFailed, Uplink
-
-if TYPE_CHECKING:
-    import asyncio
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """What one frame carries: for each expert its flat places (row * K + k)."""
-
-    uplink: Uplink
-    load: Mapping[int, list[int]]
-    outputs: asyncio.Future[wire.Tensor]  # [A, D], the load's places in order
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One layer's dispatch: what is to be done, and who has failed at it."""
-
-    layer: int
-    hidden_states: Rows  # [T, D]
-    experts_per_token: int
-    failed: dict[int, set[Uplink]]  # by expert
+from moray.router.uplink import Answer, DispatchFailed, Uplink
 
 
 class NetworkExperts:
@@ -51,53 +28,12 @@ class NetworkExperts:
         return self.directory.missing()
 
     def dispatch(self, layer: int, hidden_states: Rows, expert_ids: Ids) -> Awaitable[Rows]:
-        work = Work(layer, hidden_states, expert_ids.shape[1], {})
-        try:
-            parcels = self._send(work, group_by_expert(expert_ids))
-        except ExpertsMissing as missing:
-            return _raise(missing)
-        return self._collect(work, parcels)
+        work = _Round(self, layer, hidden_states, expert_ids.shape)
+        work.send(group_by_expert(expert_ids))
+        return work.outputs
 
-    async def _collect(self, work: Work, parcels: list[Parcel]) -> Rows:
-        """Await every parcel, resending what fails. The order of arrival decides nothing but when this returns."""
-        results, places = list[wire.Tensor](), list[int]()
-        queue = list(parcels)
-        for parcel in queue:
-            try:
-                results.append(await parcel.outputs)
-            except DispatchFailed:
-                self.counters.retries += 1
-                for expert in parcel.load:
-                    work.failed.setdefault(expert, set()).add(parcel.uplink)
-                queue.extend(self._send(work, parcel.load))
-            else:
-                for part in parcel.load.values():
-                    places.extend(part)
-        outputs = np.empty((len(places), work.hidden_states.shape[1]), np.float32)
-        outputs[places] = results[0] if len(results) == 1 else np.concatenate(results)
-        return outputs.reshape(-1, work.experts_per_token, outputs.shape[1])
-
-    def _send(self, work: Work, places_of: Mapping[int, list[int]]) -> list[Parcel]:
-        """One frame to each chosen uplink, more where one would be too large. Raises ExpertsMissing, with nothing
-        sent, when an expert has no replica left to try."""
-        chosen: dict[Uplink, dict[int, list[int]]] = {}
-        missing = []
-        for expert, places in places_of.items():
-            uplink = self._choose(expert, len(places), work.failed.get(expert))
-            if uplink is None:
-                missing.append(expert)
-            else:
-                chosen.setdefault(uplink, {})[expert] = places
-        if missing:
-            rows = {place // work.experts_per_token for expert in missing for place in places_of[expert]}
-            raise ExpertsMissing(frozenset(missing), frozenset(rows))
-        return [
-            self._send_parcel(work, uplink, load)
-            for uplink, whole in chosen.items()
-            for load in split_load(whole, _max_rows(work, uplink))
-        ]
-
-    def _choose(self, expert: int, num_rows: int, failed: set[Uplink] | None) -> Uplink | None:
+    def choose(self, expert: int, num_rows: int, failed: set[Uplink] | None) -> Uplink | None:
+        """A replica to try, None when there is none left."""
         replicas = self.directory.replicas(expert)
         if failed:
             replicas = [uplink for uplink in replicas if uplink not in failed]
@@ -106,22 +42,73 @@ class NetworkExperts:
         index = choose([uplink.candidate() for uplink in replicas], num_rows, self._rng)
         return None if index is None else replicas[index]
 
-    def _send_parcel(self, work: Work, uplink: Uplink, load: Mapping[int, list[int]]) -> Parcel:
-        rows = [place // work.experts_per_token for places in load.values() for place in places]
-        hidden_states, row_index = distinct_rows(work.hidden_states, rows)
-        groups = [(expert, len(places)) for expert, places in load.items()]
-        return Parcel(uplink, load, uplink.dispatch(work.layer, groups, row_index, hidden_states, self.timeout_s))
 
+class _Round:
+    """One layer's rows on their way. Results are put in place as they arrive, so that their order decides nothing; what
+    fails is sent again to another replica."""
 
-async def _raise(missing: ExpertsMissing) -> Rows:
-    raise missing
+    def __init__(self, experts: NetworkExperts, layer: int, hidden_states: Rows, shape: tuple[int, int]) -> None:
+        """``shape`` (T, K): rows and experts of each."""
+        self._experts, self._layer, self._hidden_states = experts, layer, hidden_states
+        self._shape, self._experts_per_token = shape, shape[1]
+        self._answered = np.empty((shape[0] * shape[1], hidden_states.shape[1]), np.float32)
+        self._num_pending = 0  # places
+        self._failed: dict[int, set[Uplink]] = {}  # by expert
+        self.outputs: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()  # [T, K, D]
 
+    def send(self, places_of: Mapping[int, list[int]]) -> None:
+        """One frame to each chosen uplink, more where one would be too large. With ExpertsMissing, and nothing sent,
+        the round is over when an expert has no replica left to try."""
+        chosen: dict[Uplink, dict[int, list[int]]] = {}
+        missing = []
+        for expert, places in places_of.items():
+            uplink = self._experts.choose(expert, len(places), self._failed.get(expert))
+            if uplink is None:
+                missing.append(expert)
+            else:
+                chosen.setdefault(uplink, {})[expert] = places
+        if missing:
+            rows = {place // self._experts_per_token for expert in missing for place in places_of[expert]}
+            self.outputs.set_exception(ExpertsMissing(frozenset(missing), frozenset(rows)))
+            self.outputs.exception()  # a round that was abandoned for another reason leaves no complaint
+            return
+        for uplink, whole in chosen.items():
+            loads = [whole] if len(self._answered) == 1 else split_load(whole, self._max_rows(uplink))
+            for load in loads:
+                self._send_load(uplink, load)
 
-def _max_rows(work: Work, uplink: Uplink) -> int:
-    """Of one Dispatch: what the replica accepts at once, and what its Result's frame holds."""
-    assert uplink.join is not None
-    row_bytes = work.hidden_states.shape[1] * work.hidden_states.itemsize + 4  # 4: its row_index
-    return max(1, min(uplink.join.capacity, (wire.MAX_FRAME_BYTES - wire.MAX_PLAIN_BYTES) // row_bytes))
+    def _send_load(self, uplink: Uplink, load: Mapping[int, list[int]]) -> None:
+        places = [place for part in load.values() for place in part]
+        rows = [place // self._experts_per_token for place in places]
+        hidden_states, row_index = distinct_rows(self._hidden_states, rows)
+        groups = [(expert, len(part)) for expert, part in load.items()]
+        self._num_pending += len(places)
+
+        def on_answer(answer: Answer) -> None:
+            if self.outputs.done():  # cancelled, or over for want of another expert
+                return
+            self._num_pending -= len(places)
+            if isinstance(answer, DispatchFailed):
+                self._experts.counters.retries += 1
+                for expert in load:
+                    self._failed.setdefault(expert, set()).add(uplink)
+                self.send(load)
+                return
+            if len(places) == 1:
+                self._answered[places[0]] = answer[0]
+            else:
+                self._answered[places] = answer
+            if not self._num_pending:
+                self.outputs.set_result(self._answered.reshape(*self._shape, -1))
+
+        uplink.dispatch(self._layer, groups, row_index, hidden_states, self._experts.timeout_s, on_answer)
+
+    def _max_rows(self, uplink: Uplink) -> int:
+        """Of one Dispatch: what the replica accepts at once, and what its own and its Result's frame hold."""
+        assert uplink.join is not None
+        row_bytes: int = self._hidden_states.shape[1] * self._hidden_states.itemsize
+        frame_rows = (wire.MAX_FRAME_BYTES - wire.MAX_PLAIN_BYTES) // row_bytes
+        return max(1, min(uplink.join.capacity, frame_rows, wire.MAX_ROWS))
 
 
 def split_load(places_of: Mapping[int, list[int]], max_rows: int) -> list[Mapping[int, list[int]]]:
@@ -142,10 +129,9 @@ def split_load(places_of: Mapping[int, list[int]], max_rows: int) -> list[Mappin
 def distinct_rows(hidden_states: Rows, rows: list[int]) -> tuple[Rows, list[int]]:
     """hidden_states [T, D] and the rows [A] wanted of it -> the distinct ones [R, D] ascending and, for each of A,
     its place among them: a token that goes to several experts of one uplink travels once."""
+    if len(hidden_states) == 1:
+        return hidden_states, rows
     distinct = sorted(set(rows))
-    if len(distinct) == 1:
-        wanted = hidden_states[distinct[0] : distinct[0] + 1]
-    else:
-        wanted = hidden_states if len(distinct) == hidden_states.shape[0] else hidden_states[distinct]
+    wanted = hidden_states if len(distinct) == len(hidden_states) else hidden_states[distinct]
     place_of = {row: place for place, row in enumerate(distinct)}
     return wanted, [place_of[row] for row in rows]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, cast
@@ -36,13 +37,15 @@ class DispatchFailed(MorayError):
     code = "dispatch_failed"
 
 
+Answer = wire.Tensor | DispatchFailed  # outputs [A, D] float32
+
+
 @dataclass(slots=True)
 class _InFlight:
-    future: asyncio.Future[wire.Tensor]
+    on_answer: Callable[[Answer], None]
     shape: tuple[int, int]  # of the result
-    num_rows: int
     sent_at: float
-    timer: asyncio.TimerHandle
+    deadline: float
 
 
 class Uplink(asyncio.Protocol):
@@ -54,6 +57,7 @@ class Uplink(asyncio.Protocol):
         self._expired: set[int] = set()  # seqs given up on, whose late results are let pass
         self._next_seq = 0
         self._timer: asyncio.TimerHandle | None = None  # ends a handshake that takes too long
+        self._expiry: asyncio.TimerHandle | None = None  # looks for dispatches whose deadline has passed
         self.join: wire.Join | None = None  # set once welcomed
         self.hello: wire.Hello
         self.is_draining = self.is_suspect = self.is_closed = False
@@ -105,12 +109,12 @@ class Uplink(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._expiry):
+            if timer is not None:
+                timer.cancel()
         self._acceptor.connection_closed(self)
-        for flight in self._in_flight.values():
-            self._settle(flight, DispatchFailed("the uplink closed"))
-        self._in_flight.clear()
+        for seq in list(self._in_flight):
+            self._settle(seq, DispatchFailed("the uplink closed"))
 
     def close(self, reason: str) -> None:
         if not self.is_closed:
@@ -168,64 +172,72 @@ class Uplink(asyncio.Protocol):
     # -- work
 
     def dispatch(
-        self, layer: int, groups: list[tuple[int, int]], row_index: list[int], hidden_states: Rows, timeout_s: float
-    ) -> asyncio.Future[wire.Tensor]:
-        """Send rows and return the future of their outputs [A, D]; it fails with DispatchFailed, at the latest
-        after ``timeout_s``. The frame is written before this returns."""
-        future: asyncio.Future[wire.Tensor] = self._loop.create_future()
+        self,
+        layer: int,
+        groups: list[tuple[int, int]],
+        row_index: list[int],
+        hidden_states: Rows,
+        timeout_s: float,
+        on_answer: Callable[[Answer], None],
+    ) -> None:
+        """Send rows; ``on_answer`` hears their outputs or why there are none, soon after ``timeout_s`` at the latest,
+        and never before this returns."""
         if self.is_closed:
-            _fail(future, DispatchFailed("the uplink is closed"))
-            return future
+            self._loop.call_soon(on_answer, DispatchFailed("the uplink is closed"))
+            return
         seq, self._next_seq = self._next_seq, self._next_seq + 1
-        num_rows = len(row_index)
-        message = wire.Dispatch(seq, layer, groups, row_index, hidden_states, int(timeout_s * 1000))
-        timer = self._loop.call_later(timeout_s, self._read_then_expire, seq)
-        shape = (num_rows, hidden_states.shape[1])
-        self._in_flight[seq] = _InFlight(future, shape, num_rows, monotonic(), timer)
+        self._write(wire.Dispatch(seq, layer, groups, row_index, hidden_states, int(timeout_s * 1000)))
+        # What follows the write runs while the replica works.
+        num_rows, now = len(row_index), monotonic()
+        self._in_flight[seq] = _InFlight(on_answer, (num_rows, hidden_states.shape[1]), now, now + timeout_s)
         self.rows_in_flight += num_rows
         self.rows_sent += num_rows
-        self._write(message)
-        return future
+        if self._expiry is None:
+            self._expiry = self._loop.call_later(timeout_s, self._expire_due, False)
 
     def ping(self, token: int) -> None:
         self._write(wire.Ping(token))
 
     def _handle_result(self, seq: int, outputs: wire.Tensor) -> None:
         flight = self._in_flight.get(seq)
-        if flight is not None and (outputs.shape != flight.shape or outputs.dtype != np.float32):
-            raise WireError(f"a result of {outputs.dtype} {outputs.shape} where float32 {flight.shape} was due")
         if flight is not None:
-            self.latency_s += LATENCY_WEIGHT * (monotonic() - flight.sent_at - self.latency_s)
+            if outputs.shape != flight.shape or outputs.dtype != np.float32:
+                due = f"where float32 {flight.shape} was due"
+                raise WireError(f"a result of {outputs.dtype} {outputs.shape} {due}")
+            self.latency_s += LATENCY_WEIGHT * (self.heard_at - flight.sent_at - self.latency_s)
         self._finish(seq, outputs)
 
-    def _finish(self, seq: int, outcome: wire.Tensor | DispatchFailed) -> None:
-        flight = self._in_flight.pop(seq, None)
-        if flight is None:
-            if seq not in self._expired:
-                raise WireError(f"an answer to dispatch {seq}, which was never sent or is answered")
+    def _finish(self, seq: int, answer: Answer) -> None:
+        if seq in self._in_flight:
+            self._settle(seq, answer)
+        elif seq in self._expired:
             self._expired.discard(seq)
-            return
-        self._settle(flight, outcome)
-
-    def _settle(self, flight: _InFlight, outcome: wire.Tensor | DispatchFailed) -> None:
-        flight.timer.cancel()
-        self.rows_in_flight -= flight.num_rows
-        if flight.future.done():
-            return
-        if isinstance(outcome, DispatchFailed):
-            _fail(flight.future, outcome)
         else:
-            flight.future.set_result(outcome)
+            raise WireError(f"an answer to dispatch {seq}, which was never sent or is answered")
 
-    def _read_then_expire(self, seq: int) -> None:
-        """The loop may itself have computed past the deadline: what has arrived meanwhile is read first."""
-        self._in_flight[seq].timer = self._loop.call_later(READ_GRACE_S, self._expire, seq)
+    def _settle(self, seq: int, answer: Answer) -> None:
+        flight = self._in_flight.pop(seq)
+        self.rows_in_flight -= flight.shape[0]
+        flight.on_answer(answer)
+
+    def _expire_due(self, has_read: bool) -> None:
+        """Give up on what is overdue. One timer watches all dispatches, since nearly all are answered long before."""
+        now, self._expiry = monotonic(), None
+        due = [seq for seq, flight in self._in_flight.items() if flight.deadline <= now]
+        if due and not has_read:  # the loop may itself have computed that long: what has arrived is read first
+            self._expiry = self._loop.call_later(READ_GRACE_S, self._expire_due, True)
+            return
+        for seq in due:
+            self._expire(seq)
+        if self._in_flight and not self.is_closed:
+            soonest = min(flight.deadline for flight in self._in_flight.values())
+            self._expiry = self._loop.call_later(max(0.0, soonest - now), self._expire_due, False)
 
     def _expire(self, seq: int) -> None:
         self.is_suspect = True
         self._expired.add(seq)
         self._acceptor.counters.timeouts += 1
-        self._settle(self._in_flight.pop(seq), DispatchFailed("no answer in time"))
+        self._settle(seq, DispatchFailed("no answer in time"))
         if len(self._expired) > MAX_UNANSWERED:
             self.close(f"{len(self._expired)} dispatches without an answer")
 
@@ -234,8 +246,3 @@ class Uplink(asyncio.Protocol):
         self._transport.write(wire.encode(message))
         if self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             self.close("it does not read what it is sent")
-
-
-def _fail(future: asyncio.Future[wire.Tensor], failure: DispatchFailed) -> None:
-    future.set_exception(failure)
-    future.exception()  # a dispatch that was abandoned for another reason leaves no complaint

@@ -8,21 +8,21 @@ import itertools
 import random
 import struct
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 import uvloop
-from torch import Tensor
 
 from moray import wire
+from moray.experts.compiled import Ids, Rows
 from moray.experts.executor import Answer, Executor
-from moray.experts.ffn import feed_forward
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_thread import UplinkThread
-from moray.experts.weights import ExpertWeights
+from moray.experts.weights import ExpertWeights, pack_expert
 from moray.router.directory import Directory
 from moray.router.listener import Acceptor, NetworkIdentity, listen
 from moray.router.network_experts import NetworkExperts
@@ -34,14 +34,17 @@ LIMIT_S = 20.0  # after which a wait is a hang
 
 _generator = torch.Generator().manual_seed(0)
 WEIGHTS = {
-    expert: {
-        layer: ExpertWeights(
-            torch.randn(2 * INNER, WIDTH, generator=_generator), torch.randn(WIDTH, INNER, generator=_generator)
-        )
-        for layer in LAYERS
-    }
+    expert: pack_expert(
+        {
+            layer: ExpertWeights(
+                torch.randn(2 * INNER, WIDTH, generator=_generator), torch.randn(WIDTH, INNER, generator=_generator)
+            )
+            for layer in LAYERS
+        }
+    )
     for expert in range(NUM_EXPERTS)
 }
+_rows = np.random.default_rng(0)
 _incarnations = itertools.count(1)
 
 
@@ -53,19 +56,10 @@ def in_event_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
         async def bounded() -> None:
             await asyncio.wait_for(test(*args, **kwargs), LIMIT_S)
 
-        with one_torch_thread(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(bounded())
 
     return run
-
-
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """As in a replica: spinning threads of many tiny products would stall each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 async def eventually(condition: Callable[[], object]) -> None:
@@ -74,19 +68,22 @@ async def eventually(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-def reference(layer: int, hidden_states: Tensor, expert_ids: Tensor) -> Tensor:
+def reference(layer: int, hidden_states: Rows, expert_ids: Ids) -> Rows:
     """What every transport must answer, row by row."""
-    outputs = torch.empty(*expert_ids.shape, WIDTH)
+    outputs = np.empty((*expert_ids.shape, WIDTH), np.float32)
     for row, column in itertools.product(range(expert_ids.shape[0]), range(expert_ids.shape[1])):
-        weights = WEIGHTS[int(expert_ids[row, column])][layer]
-        outputs[row, column] = feed_forward(hidden_states[row : row + 1], weights.gate_up, weights.down)[0]
+        outputs[row, column] = WEIGHTS[int(expert_ids[row, column])][layer](hidden_states[row : row + 1])[0]
     return outputs
 
 
-def random_work(rng: random.Random, num_rows: int, experts: Sequence[int], per_token: int) -> tuple[Tensor, Tensor]:
+def random_rows(num_rows: int, width: int = WIDTH) -> Rows:
+    return _rows.standard_normal((num_rows, width), np.float32)
+
+
+def random_work(rng: random.Random, num_rows: int, experts: Sequence[int], per_token: int) -> tuple[Rows, Ids]:
     """hidden_states [T, D] and expert_ids [T, K], ascending in every row."""
     chosen = [sorted(rng.sample(list(experts), per_token)) for _ in range(num_rows)]
-    return torch.randn(num_rows, WIDTH), torch.tensor(chosen)
+    return random_rows(num_rows), np.array(chosen)
 
 
 # -- the router
@@ -237,6 +234,6 @@ async def dial_and_join(port: int, **changes: Any) -> tuple[Peer, wire.Message]:
     return peer, await peer.read()
 
 
-def answer_to(dispatch: wire.Dispatch) -> wire.Message:
-    (answer,) = Executor(WEIGHTS, WIDTH, 1000).execute([dispatch])
+def answer_to(dispatch: wire.Dispatch, capacity: int = 1000) -> wire.Message:
+    (answer,) = Executor(WEIGHTS, WIDTH, capacity).execute([dispatch])
     return answer

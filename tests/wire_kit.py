@@ -10,23 +10,22 @@ from dataclasses import fields
 from typing import Any, cast
 
 import msgpack
-import torch
-from torch import Tensor
+import numpy as np
 
 from moray import wire
 
-DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.int8, torch.int32)
+DTYPES = tuple(map(np.dtype, (np.float32, np.float16, np.int8, np.int32)))
 KINDS = ("hello", "join", "welcome", "reject", "dispatch", "result", "busy", "failure", "ping", "pong", "drain")
 Maker = Callable[[random.Random], wire.Message]
 
 
-def random_tensor(rng: random.Random) -> Tensor:
+def random_tensor(rng: random.Random) -> wire.Tensor:
     """Any dtype, any bits (NaN payloads too), 0 to 4 dimensions, sometimes empty, sometimes not contiguous."""
     dtype = rng.choice(DTYPES)
     shape = [rng.choice([0, 1, 2, 3, 5]) for _ in range(rng.randrange(5))]
     raw = bytearray(rng.randbytes(math.prod(shape) * dtype.itemsize))
-    tensor = torch.frombuffer(raw, dtype=dtype).view(shape) if raw else torch.empty(shape, dtype=dtype)
-    return tensor.transpose(0, -1) if shape and rng.random() < 0.3 else tensor
+    tensor = np.frombuffer(raw, dtype).reshape(shape)
+    return tensor.swapaxes(0, -1) if shape and rng.random() < 0.3 else tensor
 
 
 def u64(rng: random.Random) -> int:
@@ -53,6 +52,10 @@ def groups(rng: random.Random) -> list[tuple[int, int]]:
     return [(count(rng), count(rng)) for _ in range(rng.choice([1, 2, 8, 1024]))]
 
 
+def row_index(rng: random.Random) -> list[int]:
+    return [count(rng) for _ in range(rng.choice([1, 2, 8, 1024]))]
+
+
 MAKERS: dict[str, Maker] = {
     "hello": lambda r: wire.Hello(count(r), count(r), name(r), u64(r), name(r), name(r), digest(r), names(r)),
     "join": lambda r: wire.Join(
@@ -76,7 +79,7 @@ MAKERS: dict[str, Maker] = {
     ),
     "welcome": lambda r: wire.Welcome(digest(r), digest(r), count(r), count(r), u64(r), [u64(r)] * r.choice([0, 16])),
     "reject": lambda r: wire.Reject(name(r), name(r, 512)),
-    "dispatch": lambda r: wire.Dispatch(u64(r), count(r), groups(r), random_tensor(r), random_tensor(r), count(r)),
+    "dispatch": lambda r: wire.Dispatch(u64(r), count(r), groups(r), row_index(r), random_tensor(r), count(r)),
     "result": lambda r: wire.Result(u64(r), random_tensor(r)),
     "busy": lambda r: wire.Busy(u64(r)),
     "failure": lambda r: wire.Failure(u64(r), name(r), name(r, 512)),
@@ -99,16 +102,15 @@ def body_of(message: wire.Message) -> dict[str, Any]:
     return cast(dict[str, Any], msgpack.unpackb(payload_of(message)))
 
 
-def bits(tensor: Tensor) -> tuple[torch.dtype, tuple[int, ...], bytes]:
-    flat = tensor.contiguous().view(-1) if tensor.numel() else torch.empty(0, dtype=torch.int8)
-    return tensor.dtype, tuple(tensor.shape), flat.view(torch.uint8).numpy().tobytes()
+def bits(tensor: wire.Tensor) -> tuple[np.dtype[Any], tuple[int, ...], bytes]:
+    return tensor.dtype, tensor.shape, tensor.tobytes()
 
 
 def assert_same(sent: wire.Message, received: wire.Message) -> None:
     assert type(sent) is type(received)
     for field in fields(sent):
         before, after = getattr(sent, field.name), getattr(received, field.name)
-        if isinstance(before, Tensor):
+        if isinstance(before, np.ndarray):
             assert bits(before) == bits(after), field.name
         else:
             assert before == after and type(before) is type(after), field.name

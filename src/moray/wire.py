@@ -30,7 +30,7 @@ import msgpack
 import numpy as np
 from annotated_types import Ge, Le, Len
 from numpy.typing import NDArray
-from pydantic import ConfigDict, SkipValidation, Strict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Strict, TypeAdapter, ValidationError
 
 from moray.errors import FrameMalformed, FrameTooLarge
 
@@ -39,20 +39,28 @@ MAX_HANDSHAKE_BYTES = 4096  # before a peer is authenticated
 MAX_FRAME_BYTES = 64 << 20  # after it: 256 rows of 7168 float32 values, eight experts each, is 59 MB
 MAX_PLAIN_BYTES = 64 << 10  # of a frame, outside of ext types: a byte of msgpack may become a 64-byte object
 MAX_FIELDS = 64
+MAX_GROUPS = 1024
 MAX_ROWS = 12_000  # of one Dispatch: numbers of five bytes that MAX_PLAIN_BYTES hold
 MAX_DIMENSIONS = 4
 TENSOR_EXT = 1
 
 _LENGTH = struct.Struct("<I")
-_DTYPES = {0: np.dtype("<f4"), 2: np.dtype("<f2"), 3: np.dtype("i1"), 4: np.dtype("<i4")}  # 1 is kept for bfloat16
+_DTYPES: dict[int, np.dtype[Any]] = {
+    0: np.dtype("<f4"),
+    2: np.dtype("<f2"),
+    3: np.dtype("i1"),
+    4: np.dtype("<i4"),
+}  # 1 is kept for bfloat16
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 _EXT_MARKERS = range(0xC7, 0xCA)  # ext 8, 16 and 32: what a large tensor starts with
+_EXT_32 = struct.Struct(">BIb")  # marker, length, code
 _TENSOR_HEADERS = tuple(struct.Struct(f"<BB{ndim}I") for ndim in range(MAX_DIMENSIONS + 1))
 
 Tensor = NDArray[Any]  # of a dtype in _DTYPES; a decoded one is read-only
 
-U64 = Annotated[int, Strict(), Ge(0), Le(2**64 - 1)]
-Count = Annotated[int, Strict(), Ge(0), Le(2**31 - 1)]
+MAX_U64, MAX_COUNT = 2**64 - 1, 2**31 - 1
+U64 = Annotated[int, Strict(), Ge(0), Le(MAX_U64)]
+Count = Annotated[int, Strict(), Ge(0), Le(MAX_COUNT)]
 Name = Annotated[str, Strict(), Len(0, 128)]
 Reason = Annotated[str, Strict(), Len(0, 512)]
 Digest = Annotated[bytes, Strict(), Len(32, 32)]
@@ -123,19 +131,19 @@ class Dispatch:
     ``hidden_states`` [R, D] that goes to the group's expert; counts of the groups add up to A."""
 
     kind: ClassVar[str] = "dispatch"
-    seq: U64  # from 0 without gaps, per uplink
-    layer: Count
-    groups: Annotated[list[tuple[Count, Count]], Len(1, 1024)]  # (expert, count), experts ascending
-    row_index: Annotated[list[Count], Len(1, MAX_ROWS)]
-    hidden_states: SkipValidation[Tensor]
-    deadline_ms: Count  # what is left of the router's patience when the frame is sent
+    seq: int  # u64, from 0 without gaps, per uplink
+    layer: int
+    groups: list[tuple[int, int]]  # (expert, count), experts ascending; at most MAX_GROUPS
+    row_index: list[int]
+    hidden_states: Tensor
+    deadline_ms: int  # what is left of the router's patience when the frame is sent
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     kind: ClassVar[str] = "result"
-    seq: U64
-    outputs: SkipValidation[Tensor]  # [A, D], unweighted, in the Dispatch's order
+    seq: int  # u64
+    outputs: Tensor  # [A, D], unweighted, in the Dispatch's order
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +185,12 @@ class Drain:
 
 
 Message = Hello | Join | Welcome | Reject | Dispatch | Result | Busy | Failure | Ping | Pong | Drain
-_CLASSES: tuple[type[Any], ...] = (Hello, Join, Welcome, Reject, Dispatch, Result, Busy, Failure, Ping, Pong, Drain)
-_CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="ignore")
-for _class in _CLASSES:
-    _class.__pydantic_config__ = _CONFIG
-_VALIDATORS = {cls.kind: TypeAdapter(cls).validator for cls in _CLASSES}
-_FIELDS = {cls: tuple(field.name for field in fields(cls)) for cls in _CLASSES}
-_TENSOR_FIELDS = {"dispatch": ("hidden_states",), "result": ("outputs",)}
+_VALIDATED: tuple[type[Any], ...] = (Hello, Join, Welcome, Reject, Busy, Failure, Ping, Pong, Drain)
+for _class in _VALIDATED:
+    _class.__pydantic_config__ = ConfigDict(extra="ignore")
+_VALIDATORS = {cls.kind: TypeAdapter(cls).validator for cls in _VALIDATED}
+_FIELDS = {cls: tuple(field.name for field in fields(cls)) for cls in (*_VALIDATED, Dispatch, Result)}
+_TENSOR_FIELD = {"dispatch": "hidden_states", "result": "outputs"}
 
 
 class _Ext(NamedTuple):
@@ -195,9 +202,21 @@ class _Ext(NamedTuple):
 
 def encode(message: Message) -> bytes:
     """One whole frame, length included."""
-    body = {"kind": message.kind, **{name: getattr(message, name) for name in _FIELDS[type(message)]}}
-    payload: bytes = msgpack.packb(body, default=_pack_tensor)
-    return _LENGTH.pack(len(payload)) + payload
+    body: dict[str, Any] = {"kind": message.kind}
+    for name in _FIELDS[type(message)]:
+        body[name] = getattr(message, name)
+    tensor_name = _TENSOR_FIELD.get(message.kind)
+    if tensor_name is None:
+        payload: bytes = msgpack.packb(body)
+        return _LENGTH.pack(len(payload)) + payload
+    # The tensor comes last and goes past msgpack, which would copy it twice more: its place is held by a nil, one byte.
+    tensor = body.pop(tensor_name)
+    body[tensor_name] = None
+    head = memoryview(msgpack.packb(body))[:-1]
+    header, values = _pack_tensor(tensor)
+    start = _EXT_32.pack(0xC9, len(header) + values.nbytes, TENSOR_EXT)
+    size = len(head) + len(start) + len(header) + values.nbytes
+    return b"".join((_LENGTH.pack(size), head, start, header, values.data))
 
 
 def decode(payload: bytes | bytearray | memoryview) -> Message:
@@ -213,20 +232,60 @@ def decode(payload: bytes | bytearray | memoryview) -> Message:
     if not isinstance(body, dict):
         raise FrameMalformed("not a map")
     kind = body.pop("kind", None)
+    if kind == Dispatch.kind:
+        return _read_dispatch(body)
+    if kind == Result.kind:
+        return Result(_number(body, "result.seq", MAX_U64), _tensor(body, "result.outputs"))
     validator = _VALIDATORS.get(kind) if isinstance(kind, str) else None
     if validator is None:
         raise FrameMalformed(f"unknown kind {str(kind)[:32]!r}")
-    for name in _TENSOR_FIELDS.get(kind, ()):  # only these become tensors, so a frame never holds more than one
-        ext = body.get(name)
-        if type(ext) is not _Ext:
-            raise FrameMalformed(f"{kind}.{name} is not a tensor")
-        body[name] = _unpack_tensor(ext.code, ext.data)
     try:
         message: Message = validator.validate_python(body)
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         raise FrameMalformed(f"{kind}.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     return message
+
+
+def _read_dispatch(body: dict[str, Any]) -> Dispatch:
+    """The checks of the work's two messages are written out: they run for every frame of every layer of every token,
+    and the validators' code is cold each time."""
+    groups, row_index = body.get("groups"), body.get("row_index")
+    if type(groups) is not list or not 1 <= len(groups) <= MAX_GROUPS:
+        raise FrameMalformed(f"dispatch.groups: not a list of 1 to {MAX_GROUPS}")
+    for group in groups:
+        if type(group) is not list or len(group) != 2 or not (_is_count(group[0]) and _is_count(group[1])):
+            raise FrameMalformed("dispatch.groups: not pairs of an expert and a count")
+    if type(row_index) is not list or not 1 <= len(row_index) <= MAX_ROWS:
+        raise FrameMalformed(f"dispatch.row_index: not a list of 1 to {MAX_ROWS}")
+    if not all(map(_is_count, row_index)):
+        raise FrameMalformed("dispatch.row_index: not all of them count rows")
+    return Dispatch(
+        _number(body, "dispatch.seq", MAX_U64),
+        _number(body, "dispatch.layer", MAX_COUNT),
+        [(expert, count) for expert, count in groups],
+        row_index,
+        _tensor(body, "dispatch.hidden_states"),
+        _number(body, "dispatch.deadline_ms", MAX_COUNT),
+    )
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MAX_COUNT
+
+
+def _number(body: dict[str, Any], path: str, limit: int) -> int:
+    value = body.get(path.rpartition(".")[2])
+    if type(value) is not int or not 0 <= value <= limit:
+        raise FrameMalformed(f"{path}: not an integer from 0 to {limit}")
+    return value
+
+
+def _tensor(body: dict[str, Any], path: str) -> Tensor:
+    ext = body.get(path.rpartition(".")[2])
+    if type(ext) is not _Ext:  # nothing else becomes a tensor, so a frame never holds more than one
+        raise FrameMalformed(f"{path}: not a tensor")
+    return _unpack_tensor(ext.code, ext.data)
 
 
 def _check_plain_bytes(payload: bytes | bytearray | memoryview) -> None:
@@ -252,9 +311,14 @@ class FrameReader:
         self.limit_bytes = limit_bytes
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
         """Payloads completed by ``data``, one by one: a limit that the caller sets after one holds for the next.
         Raises FrameTooLarge as soon as a length says so, before more of that frame is stored."""
+        if not self._buffer and len(data) >= _LENGTH.size:  # the usual case, kept cheap: one whole frame
+            (size,) = _LENGTH.unpack_from(data)
+            if size == len(data) - _LENGTH.size and size <= self.limit_bytes:
+                yield memoryview(data)[_LENGTH.size :]
+                return
         buffer, start = self._buffer, 0
         buffer += data
         try:
@@ -296,11 +360,12 @@ def digest_of(shard_digests: list[bytes]) -> bytes:
     return hashlib.sha256(b"".join(shard_digests)).digest()
 
 
-def _pack_tensor(value: object) -> msgpack.ExtType:
-    if not isinstance(value, np.ndarray) or value.dtype not in _CODES or value.ndim > MAX_DIMENSIONS:
-        raise TypeError(f"{type(value).__name__} does not travel")
-    header = _TENSOR_HEADERS[value.ndim].pack(_CODES[value.dtype], value.ndim, *value.shape)
-    return msgpack.ExtType(TENSOR_EXT, header + value.tobytes())
+def _pack_tensor(tensor: Tensor) -> tuple[bytes, Tensor]:
+    """Its header, and its values in one piece."""
+    if not isinstance(tensor, np.ndarray) or tensor.dtype not in _CODES or tensor.ndim > MAX_DIMENSIONS:
+        raise TypeError(f"{type(tensor).__name__} of this kind does not travel")
+    header = _TENSOR_HEADERS[tensor.ndim].pack(_CODES[tensor.dtype], tensor.ndim, *tensor.shape)
+    return header, np.ascontiguousarray(tensor)
 
 
 def _unpack_tensor(code: int, data: bytes) -> Tensor:
@@ -314,6 +379,7 @@ def _unpack_tensor(code: int, data: bytes) -> Tensor:
     if math.prod(shape) * dtype.itemsize != len(data) - start:
         raise FrameMalformed(f"a tensor of shape {shape} in {len(data) - start} bytes")
     try:
-        return np.frombuffer(data, dtype, offset=start).reshape(shape) if len(data) > start else np.empty(shape, dtype)
+        values = np.frombuffer(data, dtype, offset=start) if len(data) > start else np.empty(0, dtype)
+        return values.reshape(shape)
     except ValueError:  # none of its values, but strides beyond 64 bits
         raise FrameMalformed(f"a tensor of shape {shape}") from None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 
+import numpy as np
 import pytest
-import torch
 
 from dataplane_kit import (
     NUM_EXPERTS,
@@ -24,18 +24,21 @@ from dataplane_kit import (
     make_thread,
     open_replica,
     open_router,
+    random_rows,
     random_work,
     reference,
 )
 from moray import wire
 from moray.errors import ExpertUnavailable
 from moray.experts import uplink_thread
+from moray.experts.compiled import Rows
 from moray.experts.executor import Answer, Executor
 from moray.router import uplink as router_uplink
 from moray.router.transport import ExpertsMissing
+from wire_kit import bits
 
 # One row of work for expert 0, for tests about a single parcel.
-ROW, IDS = torch.ones(1, WIDTH), torch.tensor([[0]])
+ROW, IDS = np.ones((1, WIDTH), np.float32), np.array([[0]])
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +46,8 @@ def short_drain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uplink_thread, "DRAIN_GRACE_S", 0.3)
 
 
-async def collect(pending: object) -> torch.Tensor:
-    return await pending  # type: ignore[misc, no-any-return]
+async def collect(pending: Awaitable[Rows]) -> Rows:
+    return await pending
 
 
 # -- results
@@ -74,7 +77,7 @@ async def test_rows_have_the_bits_of_local_experts_however_experts_are_placed(pl
         works = [random_work(rng, rng.choice([1, 2, 7, 40]), served, rng.randint(1, len(served))) for _ in range(12)]
         pending = [(router.experts.dispatch(1 + i % 2, *work), 1 + i % 2, work) for i, work in enumerate(works)]
         for awaitable, layer, work in pending:  # all twelve are under way at once
-            assert torch.equal(await collect(awaitable), reference(layer, *work))
+            assert bits(await collect(awaitable)) == bits(reference(layer, *work))
         counters = router.acceptor.counters
         assert (counters.protocol_errors, counters.retries, counters.timeouts) == (0, 0, 0)
         assert all(uplink.rows_in_flight == 0 for uplink in router.directory.uplinks.values())
@@ -83,27 +86,46 @@ async def test_rows_have_the_bits_of_local_experts_however_experts_are_placed(pl
 @in_event_loop
 async def test_a_token_that_goes_to_several_experts_of_one_uplink_travels_once() -> None:
     async with open_router() as router:
-        peer, _ = await dial_and_join(router.port, experts=[0, 1, 2])
-        pending = router.experts.dispatch(1, torch.randn(3, WIDTH), torch.tensor([[0, 1, 2], [0, 1, 2], [1, 2, 2]])[:2])
-        work = await peer.read_work()
-        assert work.hidden_states.shape == (2, WIDTH)
-        assert work.groups == [(0, 2), (1, 2), (2, 2)] and work.row_index.tolist() == [0, 1, 0, 1, 0, 1]
-        assert work.seq == 0
-        peer.send(answer_to(work))
-        assert (await collect(pending)).shape == (2, 3, WIDTH)
+        low, _ = await dial_and_join(router.port, experts=[0, 1, 2], replica_id="low")
+        high, _ = await dial_and_join(router.port, experts=[3, 4, 5], replica_id="high")
+        hidden_states, expert_ids = random_rows(3), np.array([[0, 1, 2], [3, 4, 5], [0, 1, 2]])
+        pending = router.experts.dispatch(1, hidden_states, expert_ids)
+        work, other = await low.read_work(), await high.read_work()
+        assert bits(work.hidden_states) == bits(hidden_states[[0, 2]])
+        assert work.groups == [(0, 2), (1, 2), (2, 2)] and work.row_index == [0, 1, 0, 1, 0, 1]
+        assert bits(other.hidden_states) == bits(hidden_states[[1]])
+        assert other.groups == [(3, 1), (4, 1), (5, 1)] and other.row_index == [0, 0, 0]
+        assert work.seq == other.seq == 0
+        low.send(answer_to(work))
+        high.send(answer_to(other))
+        assert bits(await collect(pending)) == bits(reference(1, hidden_states, expert_ids))
 
 
 @in_event_loop
 async def test_work_beyond_what_a_replica_accepts_at_once_goes_in_several_frames() -> None:
     async with open_router() as router:
         peer, _ = await dial_and_join(router.port, experts=[0, 1], capacity=3)
-        hidden_states = torch.randn(4, WIDTH)
-        expert_ids = torch.tensor([[0, 1]] * 4)
+        hidden_states = random_rows(4)
+        expert_ids = np.array([[0, 1]] * 4)
         pending = router.experts.dispatch(1, hidden_states, expert_ids)
         works = [await peer.read_work() for _ in range(3)]
         assert [work.groups for work in works] == [[(0, 3)], [(0, 1), (1, 2)], [(1, 2)]]
         peer.send(*(answer_to(work) for work in reversed(works)))
-        assert torch.equal(await collect(pending), reference(1, hidden_states, expert_ids))
+        assert bits(await collect(pending)) == bits(reference(1, hidden_states, expert_ids))
+
+
+@in_event_loop
+async def test_more_rows_than_a_frame_may_name_go_in_several_frames_even_to_who_would_take_them_all() -> None:
+    num_rows = wire.MAX_ROWS // 2 + 1
+    async with open_router() as router:
+        peer, _ = await dial_and_join(router.port, experts=[0, 1], capacity=2**31 - 1)
+        hidden_states, expert_ids = random_rows(num_rows), np.array([[0, 1]] * num_rows)
+        pending = router.experts.dispatch(1, hidden_states, expert_ids)
+        works = [await peer.read_work() for _ in range(2)]
+        assert [len(work.row_index) for work in works] == [wire.MAX_ROWS, 2]
+        peer.send(*(answer_to(work, capacity=wire.MAX_ROWS) for work in works))
+        assert bits(await collect(pending)) == bits(reference(1, hidden_states, expert_ids))
+        assert router.acceptor.counters.protocol_errors == 0
 
 
 # -- retries
@@ -122,19 +144,19 @@ async def fails(peer: Peer, work: wire.Dispatch) -> None:
 
 
 async def answers_too_narrow(peer: Peer, work: wire.Dispatch) -> None:
-    peer.send(wire.Result(work.seq, torch.zeros(work.row_index.shape[0], WIDTH - 1)))
+    peer.send(wire.Result(work.seq, np.zeros((len(work.row_index), WIDTH - 1), np.float32)))
 
 
 async def answers_too_few(peer: Peer, work: wire.Dispatch) -> None:
-    peer.send(wire.Result(work.seq, torch.zeros(work.row_index.shape[0] - 1, WIDTH)))
+    peer.send(wire.Result(work.seq, np.zeros((len(work.row_index) - 1, WIDTH), np.float32)))
 
 
-async def answers_in_bfloat16(peer: Peer, work: wire.Dispatch) -> None:
-    peer.send(wire.Result(work.seq, torch.zeros(work.row_index.shape[0], WIDTH, dtype=torch.bfloat16)))
+async def answers_in_float16(peer: Peer, work: wire.Dispatch) -> None:
+    peer.send(wire.Result(work.seq, np.zeros((len(work.row_index), WIDTH), np.float16)))
 
 
 async def answers_unknown_seq(peer: Peer, work: wire.Dispatch) -> None:
-    peer.send(wire.Result(work.seq + 1, torch.zeros(work.row_index.shape[0], WIDTH)))
+    peer.send(wire.Result(work.seq + 1, np.zeros((len(work.row_index), WIDTH), np.float32)))
 
 
 async def sends_garbage(peer: Peer, work: wire.Dispatch) -> None:
@@ -157,7 +179,7 @@ HARMLESS = [is_busy, fails]  # the uplink stays
 BREAKING = [
     answers_too_narrow,
     answers_too_few,
-    answers_in_bfloat16,
+    answers_in_float16,
     answers_unknown_seq,
     sends_garbage,
     sends_a_frame_too_large,
@@ -170,13 +192,13 @@ BREAKING = [
 async def test_what_one_replica_does_not_answer_another_one_does(misbehave: Callable[..., object]) -> None:
     async with open_router(timeout_s=0.4 if misbehave is stays_silent else 20.0) as router:
         bad, _ = await dial_and_join(router.port, experts=[0, 1])
-        hidden_states, expert_ids = torch.randn(3, WIDTH), torch.tensor([[0, 1]] * 3)
+        hidden_states, expert_ids = random_rows(3), np.array([[0, 1]] * 3)
         pending = router.experts.dispatch(1, hidden_states, expert_ids)  # nobody else is there yet to take it
         work = await bad.read_work()
         async with open_replica(router.port, [0, 1], "good"):
             await router.joined(2)
             await misbehave(bad, work)  # type: ignore[misc]
-            assert torch.equal(await collect(pending), reference(1, hidden_states, expert_ids))
+            assert bits(await collect(pending)) == bits(reference(1, hidden_states, expert_ids))
             counters = router.acceptor.counters
             assert counters.retries == 1
             assert counters.timeouts == (misbehave is stays_silent)
@@ -190,23 +212,23 @@ async def test_what_one_replica_does_not_answer_another_one_does(misbehave: Call
 @pytest.mark.parametrize("misbehave", [closes, *HARMLESS, *BREAKING, stays_silent], ids=lambda f: f.__name__)
 @in_event_loop
 async def test_when_nobody_is_left_the_error_names_the_experts_and_their_rows(misbehave: Callable[..., object]) -> None:
-    async with open_router(timeout_s=0.2) as router, open_replica(router.port, [0], "good"):
+    async with open_router(timeout_s=0.2) as router, open_replica(router.port, [0, 3], "good"):
         bad, _ = await dial_and_join(router.port, experts=[1, 2])
         await router.joined(2)
         router.experts.timeout_s = 0.2 if misbehave is stays_silent else 20.0
-        pending = router.experts.dispatch(1, torch.randn(4, WIDTH), torch.tensor([[0, 1], [0, 2], [0, 1], [1, 2]])[1:3])
+        pending = router.experts.dispatch(1, random_rows(3), np.array([[0, 2], [0, 3], [0, 1]]))
         await misbehave(bad, await bad.read_work())  # type: ignore[misc]
         with pytest.raises(ExpertsMissing) as missing:
             await collect(pending)
-        assert missing.value.experts == {1, 2} and missing.value.rows == {0, 1}
-        assert torch.equal(await collect(router.experts.dispatch(1, ROW, IDS)), reference(1, ROW, IDS))
+        assert missing.value.experts == {1, 2} and missing.value.rows == {0, 2}
+        assert bits(await collect(router.experts.dispatch(1, ROW, IDS))) == bits(reference(1, ROW, IDS))
 
 
 @in_event_loop
 async def test_experts_that_nobody_serves_are_named_when_the_work_is_awaited_and_nothing_is_sent() -> None:
     async with open_router() as router, open_replica(router.port, [0]):
         await router.joined(1)
-        pending = router.experts.dispatch(1, torch.randn(3, WIDTH), torch.tensor([[0, 5], [0, 5], [0, 7]]))
+        pending = router.experts.dispatch(1, random_rows(3), np.array([[0, 5], [0, 5], [0, 7]]))
         with pytest.raises(ExpertsMissing) as missing:
             await collect(pending)
         assert missing.value.experts == {5, 7} and missing.value.rows == {0, 1, 2}
@@ -231,7 +253,7 @@ async def test_a_late_result_is_let_pass_and_its_replica_is_suspect_until_then()
         work = await peer.read_work()
         assert work.seq == late.seq + 1
         peer.send(answer_to(work))
-        assert torch.equal(await collect(pending), reference(2, ROW, IDS))
+        assert bits(await collect(pending)) == bits(reference(2, ROW, IDS))
         assert router.acceptor.counters.protocol_errors == 0
         peer.send(answer_to(late))  # a second time is one too many
         assert await peer.is_closed()
@@ -257,7 +279,7 @@ async def test_a_peer_that_does_not_read_is_closed_before_its_backlog_grows(monk
         peer, _ = await dial_and_join(router.port)
         (uplink,) = router.directory.uplinks.values()
         peer._writer.transport.pause_reading()  # type: ignore[attr-defined]
-        rows, ids = torch.ones(10_000, WIDTH), torch.zeros(10_000, 1, dtype=torch.int64)
+        rows, ids = np.ones((10_000, WIDTH), np.float32), np.zeros((10_000, 1), np.int64)
         with pytest.raises(ExpertsMissing):
             for _ in range(200):  # 640 kB each: far more than sockets hold
                 pending = asyncio.ensure_future(collect(router.experts.dispatch(1, rows, ids)))
@@ -297,7 +319,7 @@ async def test_a_draining_replica_gets_nothing_new_while_its_work_is_answered() 
         with pytest.raises(ExpertsMissing):
             await collect(router.experts.dispatch(1, ROW, IDS))
         peer.send(answer_to(work))
-        assert torch.equal(await collect(pending), reference(1, ROW, IDS))
+        assert bits(await collect(pending)) == bits(reference(1, ROW, IDS))
 
 
 class WaitingExecutor(Executor):
@@ -324,7 +346,7 @@ async def test_a_replica_that_is_told_to_drain_answers_first_and_then_leaves() -
         await eventually(executor.has_work.is_set)
         draining = asyncio.create_task(asyncio.to_thread(thread.drain, "shutting down"))
         executor.may_answer.set()
-        assert torch.equal(await collect(pending), reference(1, ROW, IDS))
+        assert bits(await collect(pending)) == bits(reference(1, ROW, IDS))
         await draining
         await router.joined(0)
         assert router.acceptor.counters.retries == 0
@@ -341,7 +363,7 @@ async def test_a_replica_dials_again_with_a_higher_incarnation_when_its_router_c
         await router.joined(1)
         second = next(iter(router.directory.uplinks.values())).join
         assert first is not None and second is not None and second.incarnation > first.incarnation
-        assert torch.equal(await collect(router.experts.dispatch(1, ROW, IDS)), reference(1, ROW, IDS))
+        assert bits(await collect(router.experts.dispatch(1, ROW, IDS))) == bits(reference(1, ROW, IDS))
         thread.check()
 
 
@@ -356,7 +378,7 @@ async def test_a_replica_finds_a_router_that_went_away_and_started_again() -> No
         thread.check()  # a router that is away is no ill health of the replica
         async with open_router(port=port, directory=directory) as again:
             await again.joined(1)
-            assert torch.equal(await collect(again.experts.dispatch(1, ROW, IDS)), reference(1, ROW, IDS))
+            assert bits(await collect(again.experts.dispatch(1, ROW, IDS))) == bits(reference(1, ROW, IDS))
 
 
 # -- health

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from engines import CONTEXT, Recorder, greedy_request, load
 from moray.errors import ContextTooLong, EngineStopped, ExpertUnavailable, MorayError
+from moray.experts.compiled import Ids, Rows
 from moray.router.backbone import Backbone
 from moray.router.engine import Engine
 from moray.router.engine_thread import EngineThread
@@ -31,10 +31,10 @@ class Flickering:
         self.away: frozenset[int] = frozenset()
         self.is_broken = False
 
-    def dispatch(self, layer: int, hidden_states: Tensor, expert_ids: Tensor) -> Awaitable[Tensor]:
+    def dispatch(self, layer: int, hidden_states: Rows, expert_ids: Ids) -> Awaitable[Rows]:
         return self._dispatch(layer, hidden_states, expert_ids)
 
-    async def _dispatch(self, layer: int, hidden_states: Tensor, expert_ids: Tensor) -> Tensor:
+    async def _dispatch(self, layer: int, hidden_states: Rows, expert_ids: Ids) -> Rows:
         if self.is_broken:
             raise RuntimeError("a bug")
         wanted = [set(row) & self.away for row in expert_ids.tolist()]
@@ -129,8 +129,8 @@ def test_a_step_that_breaks_ends_its_requests_and_the_engine_goes_on(served: tup
 def test_numbers_that_overflow_end_only_their_own_request(served: tuple[Backbone, LocalExperts]) -> None:
     expected = run_undisturbed(served, "a")["a"]
     poison = 11
-    embedding = served[0].embedding.clone()
-    embedding[poison] = torch.inf
+    embedding = served[0].embedding.copy()
+    embedding[poison] = np.inf
     backbone = Backbone(served[0].architecture, embedding, served[0].layers, served[0].norm, served[0].head)
     recorder = Recorder(backbone, served[1])
     recorder.submit(greedy_request("poisoned", [poison, 5], NUM_TOKENS))

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 
 from dataplane_kit import (
     IDENTITY,
@@ -35,6 +35,7 @@ from moray.router.listener import Acceptor, listen
 from moray.router.uplink import Uplink
 
 EXECUTOR = Executor({0: WEIGHTS[0]}, WIDTH, 8000)
+ROW = np.ones((1, WIDTH), np.float32)
 
 
 async def dial(port: int, identity: ReplicaIdentity, incarnation: int = 1) -> ExpertUplink:
@@ -326,12 +327,12 @@ async def welcomes_before_the_hello(peer: Peer) -> None:
 
 async def works_before_the_welcome(peer: Peer) -> None:
     await welcome(peer)
-    peer.send(wire.Dispatch(0, 1, [(0, 1)], torch.zeros(1, dtype=torch.int32), torch.ones(1, WIDTH), 1000))
+    peer.send(wire.Dispatch(0, 1, [(0, 1)], [0], ROW, 1000))
 
 
 async def works_a_segment_before_the_welcome(peer: Peer) -> None:
     first = await welcome(peer)
-    peer.send(wire.Dispatch(0, 1, [(0, 1)], torch.zeros(1, dtype=torch.int32), torch.ones(1, WIDTH), 1000), first)
+    peer.send(wire.Dispatch(0, 1, [(0, 1)], [0], ROW, 1000), first)
 
 
 async def sends_more_than_4_kib_before_the_welcome(peer: Peer) -> None:
@@ -378,8 +379,8 @@ async def test_a_replica_leaves_a_router_that_breaks_the_protocol(
 @in_event_loop
 async def test_large_work_in_one_segment_with_the_welcome_is_answered() -> None:
     answers = asyncio.Queue[wire.Message]()
-    rows = torch.ones(200, WIDTH)  # 12.8 kB, over the limit for strangers
-    work = wire.Dispatch(0, 1, [(0, 200)], torch.arange(200, dtype=torch.int32), rows, 1000)
+    rows = np.ones((200, WIDTH), np.float32)  # 12.8 kB, over the limit for strangers
+    work = wire.Dispatch(0, 1, [(0, 200)], list(range(200)), rows, 1000)
 
     async def script(peer: Peer) -> None:
         peer.send(await welcome(peer), work)
@@ -406,9 +407,8 @@ async def test_a_router_that_does_not_read_is_left_before_the_backlog_grows(monk
 
     async def script(peer: Peer) -> None:
         peer.send(await welcome(peer))
-        index = torch.zeros(8000, dtype=torch.int32)
         for seq in range(60):  # half a megabyte of answer to each, none of them read
-            peer.send(wire.Dispatch(seq, 1, [(0, 8000)], index, torch.ones(1, WIDTH), 1000))
+            peer.send(wire.Dispatch(seq, 1, [(0, 8000)], [0] * 8000, ROW, 1000))
             await asyncio.sleep(0)
 
     async with scripted_router(script) as port:

@@ -1,51 +1,39 @@
-"""The paged cache: layout of a slot, what a pool hands out, what is stored."""
+"""The paged cache: the size of a slot, what storage holds at first, what a pool hands out."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from moray.router.attention_kernel import SCORE_KEYS
 from moray.router.kv_cache import KV_PAGE_SIZE, CacheSpec, LayerCache, PagePool, pages_needed
 
-SPEC = CacheSpec((("rope_key", 3), ("latent", 5), ("one", 1)))
+
+@pytest.mark.parametrize(
+    ("widths", "total"), [((16,), 16), ((1,), 16), ((17,), 32), ((512, 64), 576), ((20, 4), 48), ((3, 5, 1), 48)]
+)
+def test_each_value_takes_whole_lanes_of_its_own(widths: tuple[int, ...], total: int) -> None:
+    assert CacheSpec(tuple((f"value {i}", width) for i, width in enumerate(widths))).total == total
 
 
-def test_columns_of_neighbours() -> None:
-    assert SPEC.total == 9
-    assert SPEC.columns("latent") == slice(3, 8)
-    assert SPEC.columns("latent", "one") == slice(3, 9)
+def test_a_fresh_cache_holds_zeros_which_attention_relies_on_between_values() -> None:
+    slots = LayerCache(CacheSpec((("latent", 20), ("rope_key", 4))), 3).slots
+    assert slots.shape == (3 * KV_PAGE_SIZE, 48) and slots.dtype == np.float32
+    assert slots.flags.c_contiguous and not slots.any()
 
 
-@pytest.mark.parametrize("names", [("rope_key", "one"), ("nothing",)])
-def test_columns_that_are_no_neighbours_are_refused(names: tuple[str, ...]) -> None:
-    with pytest.raises((KeyError, IndexError)):
-        SPEC.columns(*names)
+def test_layers_do_not_share_their_storage() -> None:
+    spec = CacheSpec((("latent", 16),))
+    one, other = LayerCache(spec, 1), LayerCache(spec, 1)
+    one.slots[:] = 1
+    assert not other.slots.any()
 
 
-def test_what_is_written_is_read_in_page_order() -> None:
-    cache = LayerCache(SPEC, 4)
-    entries = torch.randn(40, SPEC.total)
-    order = [3, 1]  # the sequence's pages
-    slots = torch.tensor([order[p // KV_PAGE_SIZE] * KV_PAGE_SIZE + p % KV_PAGE_SIZE for p in range(40)])
-    cache.write(slots, entries)
-    assert torch.equal(cache.read(torch.tensor(order))[:40], entries)
-
-
-def test_a_slice_of_pages_is_a_view_with_the_same_values() -> None:
-    cache = LayerCache(SPEC, 6)
-    cache.pages.normal_()
-    view = cache.read(slice(2, 5))
-    assert torch.equal(view, cache.read(torch.tensor([2, 3, 4])))
-    assert view.data_ptr() == cache.pages[2].data_ptr()
-
-
-def test_only_finite_values_are_stored() -> None:
-    """An overflow of one request must not turn 0 * inf into NaN for a neighbour."""
-    cache = LayerCache(SPEC, 1)
-    cache.write(torch.tensor([0, 1]), torch.tensor([[float("inf")] * 9, [float("nan")] * 9]))
-    assert torch.isfinite(cache.pages).all()
+def test_a_page_holds_whole_tiles_of_keys() -> None:
+    """Attention scores a tile of keys at a time and may not read beyond the last page."""
+    assert KV_PAGE_SIZE % SCORE_KEYS == 0
 
 
 @settings(deadline=None)

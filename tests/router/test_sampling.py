@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moray.experts.compiled import Rows
 from moray.router import sampling
 from moray.router.sampling import next_tokens, uniform
 from moray.types import SamplingParams
@@ -36,8 +37,12 @@ def support(logits: list[float], temperature: float, top_k: int, top_p: float) -
     return kept
 
 
+def rows_of(*rows: list[float]) -> Rows:
+    return np.array(rows, np.float32)
+
+
 def draw(logits: list[float], params: SamplingParams, position: int = 0) -> int:
-    return next_tokens(torch.tensor([logits]), [params], [position])[0].token_id
+    return next_tokens(rows_of(logits), [params], [position])[0].token_id
 
 
 @pytest.mark.parametrize("temperature", [0.7, 1.0, 1.6])
@@ -68,7 +73,7 @@ def test_only_tokens_that_pass_the_filters_are_drawn(
     if looser != tighter:  # a mass within rounding of top_p may go either way
         return
     params = [SamplingParams(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed) for seed in range(60)]
-    rows = torch.tensor([logits] * len(params))
+    rows = rows_of(*[logits] * len(params))
     drawn = {token.token_id for token in next_tokens(rows, params, [0] * len(params))}
     assert drawn <= {token for token, mass in enumerate(kept) if mass > 0}
     total = sum(kept)
@@ -77,13 +82,13 @@ def test_only_tokens_that_pass_the_filters_are_drawn(
 
 
 def test_top_p_beyond_the_sorted_candidates_keeps_the_whole_prefix() -> None:
-    logits = torch.linspace(0.001, 0.0, 5000)[None]  # half of the mass is in the first 2,500
+    logits = np.linspace(0.001, 0.0, 5000, dtype=np.float32)[None]  # half of the mass is in the first 2,500
     drawn = [next_tokens(logits, [SamplingParams(top_p=0.5, seed=seed)], [3])[0].token_id for seed in range(60)]
     assert 1500 < max(drawn) < 2500  # well beyond the first 1,024
 
 
 def test_greedy_takes_the_lowest_id_among_equals() -> None:
-    rows = torch.tensor([[1.0, 3.0, 3.0, 0.0], [2.0, 2.0, 2.0, 2.0], [-1.0, -2.0, -3.0, -0.5]])
+    rows = rows_of([1.0, 3.0, 3.0, 0.0], [2.0, 2.0, 2.0, 2.0], [-1.0, -2.0, -3.0, -0.5])
     tokens = next_tokens(rows, [SamplingParams(temperature=0.0)] * 3, [0, 1, 2])
     assert [token.token_id for token in tokens] == [1, 0, 3]
     assert all(token.finish_reason is None and token.logprob is None for token in tokens)
@@ -91,7 +96,7 @@ def test_greedy_takes_the_lowest_id_among_equals() -> None:
 
 @given(st.integers(0, 2**32), st.lists(st.sampled_from([0.0, 0.8, 1.3]), min_size=2, max_size=6))
 def test_a_row_does_not_depend_on_its_batch(seed: int, temperatures: list[float]) -> None:
-    rows = torch.randn(len(temperatures), 37, generator=torch.Generator().manual_seed(seed))
+    rows = np.random.default_rng(seed).standard_normal((len(temperatures), 37), np.float32)
     params = [
         SamplingParams(temperature=temperature, top_p=0.9, seed=seed + row, num_logprobs=3)
         for row, temperature in enumerate(temperatures)
@@ -112,12 +117,12 @@ def test_seed_and_position_both_matter() -> None:
 def test_logprobs_are_of_the_untempered_distribution() -> None:
     logits = [0.0, 2.0, 2.0, 1.0, -math.inf]
     params = SamplingParams(temperature=0.1, top_k=1, num_logprobs=3)
-    token = next_tokens(torch.tensor([logits]), [params], [0])[0]
+    token = next_tokens(rows_of(logits), [params], [0])[0]
     expected = [math.log(p) if p else -math.inf for p in softmax(logits)]
     assert token.logprob == pytest.approx(expected[token.token_id])
     assert [token_id for token_id, _ in token.top_logprobs] == [1, 2, 3]
     assert [value for _, value in token.top_logprobs] == pytest.approx([expected[1], expected[2], expected[3]])
-    chosen_only = next_tokens(torch.tensor([logits]), [SamplingParams(num_logprobs=0)], [0])[0]
+    chosen_only = next_tokens(rows_of(logits), [SamplingParams(num_logprobs=0)], [0])[0]
     assert chosen_only.logprob is not None and chosen_only.top_logprobs == ()
 
 
@@ -131,4 +136,4 @@ def test_forbidden_tokens_are_never_drawn(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="2 rows"):
-        next_tokens(torch.zeros(2, 3), [SamplingParams()], [0])
+        next_tokens(np.zeros((2, 3), np.float32), [SamplingParams()], [0])
