@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import secrets
@@ -65,7 +66,7 @@ class EchoExecutor(Executor):
     """Answers the rows it got."""
 
     def execute(self, dispatches: Any) -> list[Answer]:
-        return [wire.Result(d.seq, d.hidden_states[d.row_index]) for d in dispatches]
+        return [wire.Result(d.seq, np.array(d.hidden_states)) for d in dispatches]
 
 
 class EchoProtocol(asyncio.Protocol):
@@ -119,6 +120,7 @@ class EchoExpert:
             executor = EchoExecutor({}, WIDTH // 2, 1 << 20)
             self._uplinks = UplinkThread([(HOST, router_port)], identity, executor, time.time_ns)
             self._uplinks.start()
+        gc.freeze()  # as ExpertReplica does
 
     async def _serve_echo(self) -> None:
         server = await asyncio.get_running_loop().create_server(EchoProtocol, HOST, 0)
@@ -156,7 +158,7 @@ def deploy(router_port: int, token: bytes, has_access_log: bool) -> list[Any]:
     return [serve.get_app_handle(name) for name in apps]
 
 
-# -- the caller: a driver process with one loop for Moray and handles (uvloop, as the engine has) and one for the echo
+# -- the caller: a driver process with a loop for Moray (uvloop, as the engine has), one for handles, one for the echo
 
 Call = Callable[[int], Awaitable[Any]]  # fan-out -> one round trip
 
@@ -188,24 +190,26 @@ def run_caller(kind: str, out: TextIO) -> None:
             from moray.nodes.serve import connected
 
             with connected(record):
-                answer_calls(kind, LoopThread(uvloop.new_event_loop()), LoopThread(asyncio.SelectorEventLoop()), out)
+                answer_calls(kind, out)
         finally:
             stop_cluster(record)
 
 
-def answer_calls(kind: str, main: LoopThread, plain: LoopThread, out: TextIO) -> None:
+def answer_calls(kind: str, out: TextIO) -> None:
+    engine, main = LoopThread(uvloop.new_event_loop()), LoopThread(uvloop.new_event_loop())
+    plain = LoopThread(asyncio.SelectorEventLoop())
     row = torch.randn(1, WIDTH).to(torch.bfloat16)
     token, port = secrets.token_bytes(32), 0
     paths: dict[str, tuple[LoopThread, Call]] = {}
     if kind == "default":
         port = reserve_port(HOST, 0, "")
-        directory, moray_call = main.run(open_moray(port, token, row))
+        directory, moray_call = engine.run(open_moray(port, token, row))
     handles = main.run(deployed(port, token, has_access_log=kind == "default"))
     if kind == "default":
-        main.run(until_joined(directory))
+        engine.run(until_joined(directory))
         clients = plain.run(open_echoes(main.run(ports(handles))))
         frame = struct.pack(LENGTH, row.nbytes) + row.view(torch.uint8).numpy().tobytes()
-        paths["moray"] = main, moray_call
+        paths["moray"] = engine, moray_call
         paths["handle"] = main, lambda count: call_handles(handles[:count], row)
         paths["echo"] = plain, lambda count: ask_echoes(clients[:count], frame)
     else:

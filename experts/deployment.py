@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class ExpertReplica:
         counter.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # `moray up` makes it on its own machine only
         self._uplinks = UplinkThread(spec.routers, identity, executor, lambda: next_incarnation(counter))
         self._uplinks.start()
+        gc.freeze()  # what is loaded stays: the collector need not walk it while rows wait
 
     def check_health(self) -> None:
         self._uplinks.check()

@@ -35,21 +35,21 @@ class Executor:
     def execute(self, dispatches: Sequence[wire.Dispatch]) -> list[Answer]:
         """One answer per dispatch, in order. A dispatch that asks for what this replica does not have gets a
         Failure, and rows beyond the capacity get Busy."""
-        answers: list[Answer | None] = []
+        answers: list[Answer] = []
+        accepted: dict[int, wire.Dispatch] = {}  # by place among the answers
         room = self.capacity_rows
         for dispatch in dispatches:
             problem = self._problem(dispatch)
             if problem is not None:
                 answers.append(wire.Failure(dispatch.seq, "bad_dispatch", problem))
-            elif len(dispatch.row_index) > room:
-                answers.append(wire.Busy(dispatch.seq))
-            else:
-                answers.append(None)
+                continue
+            if len(dispatch.row_index) <= room:
                 room -= len(dispatch.row_index)
-        accepted = [index for index, answer in enumerate(answers) if answer is None]
-        for index, outputs in zip(accepted, self._compute([dispatches[i] for i in accepted]), strict=True):
-            answers[index] = wire.Result(dispatches[index].seq, outputs)
-        return [answer for answer in answers if answer is not None]
+                accepted[len(answers)] = dispatch
+            answers.append(wire.Busy(dispatch.seq))
+        for place, outputs in zip(accepted, self._compute(list(accepted.values())), strict=True):
+            answers[place] = wire.Result(accepted[place].seq, outputs)
+        return answers
 
     def _problem(self, dispatch: wire.Dispatch) -> str | None:
         hidden, index = dispatch.hidden_states, dispatch.row_index

@@ -23,8 +23,11 @@ class FeedForward:
     gate_up: NDArray[np.float32]
     down: NDArray[np.float32]
     width: int  # F, intermediate
+    hidden_size: int  # D
 
     def __call__(self, x: Rows) -> Rows:
+        if x.shape[1] != self.hidden_size:  # the kernel would read beyond its arrays
+            raise ValueError(f"rows of {x.shape[1]} values where {self.hidden_size} are due")
         out = np.empty(x.shape, np.float32)
 
         def some(rows: slice) -> None:
@@ -41,4 +44,4 @@ def load_feed_forward(gate_up: Tensor, down: Tensor) -> FeedForward:
     if padding:  # both halves in whole lanes: silu(0) * 0 is 0, and ``down`` reads F columns only
         gap = gate_up.new_zeros(padding, gate_up.shape[1])
         gate_up = torch.cat((gate_up[:width], gap, gate_up[width:], gap))
-    return FeedForward(pack(gate_up), pack(down), width)
+    return FeedForward(pack(gate_up), pack(down), width, down.shape[0])

@@ -19,10 +19,13 @@ class Linear:
     """``x [T, in] -> x @ weight.T + bias [T, out]``, float32; a row's bits never depend on the rows beside it."""
 
     panels: NDArray[np.float32]
+    num_inputs: int
     num_outputs: int
     bias: NDArray[np.float32] | None = None
 
     def __call__(self, x: Rows) -> Rows:
+        if x.shape[1] != self.num_inputs:  # the kernel would read beyond its arrays
+            raise ValueError(f"rows of {x.shape[1]} values where {self.num_inputs} are due")
         out = np.empty((x.shape[0], self.num_outputs), np.float32)
         row_threads.share(len(x), lambda rows: linear_kernel(x[rows], self.panels, out[rows]))
         if self.bias is not None:
@@ -32,7 +35,8 @@ class Linear:
 
 def load_linear(weight: Tensor, bias: Tensor | None = None) -> Linear:
     """From a weight ``[out, in]`` as checkpoints store it."""
-    return Linear(pack(weight), weight.shape[0], None if bias is None else to_array(bias))
+    num_outputs, num_inputs = weight.shape
+    return Linear(pack(weight), num_inputs, num_outputs, None if bias is None else to_array(bias))
 
 
 def pack(weight: Tensor) -> NDArray[np.float32]:

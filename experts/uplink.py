@@ -41,7 +41,7 @@ class ReplicaIdentity:
     token: bytes = field(repr=False)
 
 
-class ExpertUplink(asyncio.Protocol):
+class ExpertUplink(asyncio.BufferedProtocol):
     """One connection. ``closed`` is done when it is over; its exception says why, if the router refused."""
 
     def __init__(self, identity: ReplicaIdentity, incarnation: int, executor: Executor) -> None:
@@ -59,12 +59,15 @@ class ExpertUplink(asyncio.Protocol):
         late = WireError("the router did not welcome in time")
         self._timer = self._loop.call_later(HANDSHAKE_TIMEOUT_S, self._end, late)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._reader.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self.closed.done():
             return
         try:
             dispatches = []
-            for payload in self._reader.feed(data):
+            for payload in self._reader.received(nbytes):
                 message = wire.decode(payload)
                 if isinstance(message, wire.Dispatch) and self.is_serving:
                     dispatches.append(message)

@@ -7,6 +7,7 @@ cores (docs/decisions/0003). So the replica runs uvicorn, and Serve starts no pr
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 
@@ -32,6 +33,7 @@ class RouterReplica:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listening],), name="http", daemon=True)
         self._thread.start()
+        gc.freeze()  # what is loaded stays: the collector need not walk it while tokens wait
 
     def check_health(self) -> None:
         if not (self._service.engine_thread.is_alive and self._thread.is_alive()):

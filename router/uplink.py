@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 LATENCY_WEIGHT = 0.1  # of the newest sample in the running mean
 READ_GRACE_S = 0.01  # one turn of the loop, for answers that lie unread when a deadline passes
 FIRST_LATENCY_S = 0.001  # assumed until the first result
+FLOAT32 = np.dtype(np.float32)
 MAX_UNANSWERED = 256  # dispatches given up on; a peer that owes more is closed
 MAX_UNREAD_BYTES = 2 * wire.MAX_FRAME_BYTES  # written and not taken by the peer; beyond it the peer is closed
 
@@ -48,7 +49,7 @@ class _InFlight:
     deadline: float
 
 
-class Uplink(asyncio.Protocol):
+class Uplink(asyncio.BufferedProtocol):
     def __init__(self, acceptor: Acceptor) -> None:
         self._acceptor = acceptor
         self._loop = asyncio.get_running_loop()
@@ -91,10 +92,13 @@ class Uplink(asyncio.Protocol):
         self._timer = self._loop.call_later(self._acceptor.handshake_timeout_s, self.close, "no Join in time")
         self._write(self.hello)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._reader.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
         self.heard_at = monotonic()
         try:
-            for payload in self._reader.feed(data):
+            for payload in self._reader.received(nbytes):
                 if self.is_closed:  # refused or closed over an earlier frame of these bytes
                     return
                 self._acceptor.counters.frames_in += 1
@@ -130,9 +134,10 @@ class Uplink(asyncio.Protocol):
         if self.join is None:
             self._handle_join(message)
             return
+        if type(message) is wire.Result:  # nearly all of them
+            self._handle_result(message.seq, message.outputs)
+            return
         match message:
-            case wire.Result(seq, outputs):
-                self._handle_result(seq, outputs)
             case wire.Busy(seq):
                 self._finish(seq, DispatchFailed("the replica is busy"))
             case wire.Failure(seq, code, reason):
@@ -201,7 +206,7 @@ class Uplink(asyncio.Protocol):
     def _handle_result(self, seq: int, outputs: wire.Tensor) -> None:
         flight = self._in_flight.get(seq)
         if flight is not None:
-            if outputs.shape != flight.shape or outputs.dtype != np.float32:
+            if outputs.shape != flight.shape or outputs.dtype != FLOAT32:
                 due = f"where float32 {flight.shape} was due"
                 raise WireError(f"a result of {outputs.dtype} {outputs.shape} {due}")
             self.latency_s += LATENCY_WEIGHT * (self.heard_at - flight.sent_at - self.latency_s)

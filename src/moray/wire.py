@@ -23,7 +23,7 @@ import hmac
 import math
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgpack
@@ -43,6 +43,8 @@ MAX_GROUPS = 1024
 MAX_ROWS = 12_000  # of one Dispatch: numbers of five bytes that MAX_PLAIN_BYTES hold
 MAX_DIMENSIONS = 4
 TENSOR_EXT = 1
+READ_BYTES = 64 << 10  # of a connection's buffer; it grows for a larger frame
+MAX_IDLE_BYTES = 1 << 20  # and shrinks again afterwards
 
 _LENGTH = struct.Struct("<I")
 _DTYPES: dict[int, np.dtype[Any]] = {
@@ -125,7 +127,9 @@ class Reject:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    slots=True
+)  # these two are made four times per round trip, and a frozen one takes four times as long to make
 class Dispatch:
     """Rows of one layer for the experts of one uplink. ``row_index`` (A numbers) names, group by group, the row of
     ``hidden_states`` [R, D] that goes to the group's expert; counts of the groups add up to A."""
@@ -139,7 +143,7 @@ class Dispatch:
     deadline_ms: int  # what is left of the router's patience when the frame is sent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
     kind: ClassVar[str] = "result"
     seq: int  # u64
@@ -189,8 +193,6 @@ _VALIDATED: tuple[type[Any], ...] = (Hello, Join, Welcome, Reject, Busy, Failure
 for _class in _VALIDATED:
     _class.__pydantic_config__ = ConfigDict(extra="ignore")
 _VALIDATORS = {cls.kind: TypeAdapter(cls).validator for cls in _VALIDATED}
-_FIELDS = {cls: tuple(field.name for field in fields(cls)) for cls in (*_VALIDATED, Dispatch, Result)}
-_TENSOR_FIELD = {"dispatch": "hidden_states", "result": "outputs"}
 
 
 class _Ext(NamedTuple):
@@ -201,22 +203,37 @@ class _Ext(NamedTuple):
 
 
 def encode(message: Message) -> bytes:
-    """One whole frame, length included."""
-    body: dict[str, Any] = {"kind": message.kind}
-    for name in _FIELDS[type(message)]:
-        body[name] = getattr(message, name)
-    tensor_name = _TENSOR_FIELD.get(message.kind)
-    if tensor_name is None:
-        payload: bytes = msgpack.packb(body)
-        return _LENGTH.pack(len(payload)) + payload
-    # The tensor comes last and goes past msgpack, which would copy it twice more: its place is held by a nil, one byte.
-    tensor = body.pop(tensor_name)
-    body[tensor_name] = None
-    head = memoryview(msgpack.packb(body))[:-1]
-    header, values = _pack_tensor(tensor)
-    start = _EXT_32.pack(0xC9, len(header) + values.nbytes, TENSOR_EXT)
-    size = len(head) + len(start) + len(header) + values.nbytes
-    return b"".join((_LENGTH.pack(size), head, start, header, values.data))
+    """One whole frame, length included. Raises TypeError for an array that has no place in the protocol."""
+    if type(message) is Dispatch:
+        body = {
+            "kind": "dispatch",
+            "seq": message.seq,
+            "layer": message.layer,
+            "groups": message.groups,
+            "row_index": message.row_index,
+            "deadline_ms": message.deadline_ms,
+            "hidden_states": None,
+        }
+        return _with_tensor(body, message.hidden_states)
+    if type(message) is Result:
+        return _with_tensor({"kind": "result", "seq": message.seq, "outputs": None}, message.outputs)
+    payload: bytes = msgpack.packb(
+        {"kind": message.kind} | {name: getattr(message, name) for name in message.__slots__}
+    )
+    return _LENGTH.pack(len(payload)) + payload
+
+
+def _with_tensor(body: dict[str, object], tensor: Tensor) -> bytes:
+    """A frame whose tensor comes last and goes past msgpack, which would copy it twice more: the nil that holds its
+    place is the last byte."""
+    if tensor.dtype not in _CODES or tensor.ndim > MAX_DIMENSIONS:
+        raise TypeError(f"an array of {tensor.ndim} dimensions of {tensor.dtype} does not travel")
+    head: bytes = msgpack.packb(body)[:-1]
+    header = _TENSOR_HEADERS[tensor.ndim].pack(_CODES[tensor.dtype], tensor.ndim, *tensor.shape)
+    num_bytes = len(header) + tensor.nbytes
+    start = _EXT_32.pack(0xC9, num_bytes, TENSOR_EXT)
+    values = tensor if tensor.flags.c_contiguous else np.ascontiguousarray(tensor)
+    return b"".join((_LENGTH.pack(len(head) + len(start) + num_bytes), head, start, header, values.data))
 
 
 def decode(payload: bytes | bytearray | memoryview) -> Message:
@@ -235,7 +252,7 @@ def decode(payload: bytes | bytearray | memoryview) -> Message:
     if kind == Dispatch.kind:
         return _read_dispatch(body)
     if kind == Result.kind:
-        return Result(_number(body, "result.seq", MAX_U64), _tensor(body, "result.outputs"))
+        return _read_result(body)
     validator = _VALIDATORS.get(kind) if isinstance(kind, str) else None
     if validator is None:
         raise FrameMalformed(f"unknown kind {str(kind)[:32]!r}")
@@ -249,43 +266,38 @@ def decode(payload: bytes | bytearray | memoryview) -> Message:
 
 def _read_dispatch(body: dict[str, Any]) -> Dispatch:
     """The checks of the work's two messages are written out: they run for every frame of every layer of every token,
-    and the validators' code is cold each time."""
-    groups, row_index = body.get("groups"), body.get("row_index")
+    where the validators' code is cold each time."""
+    seq, layer, groups = body.get("seq"), body.get("layer"), body.get("groups")
+    row_index, deadline_ms = body.get("row_index"), body.get("deadline_ms")
+    if type(seq) is not int or not 0 <= seq <= MAX_U64:
+        raise FrameMalformed(f"dispatch.seq: not an integer from 0 to {MAX_U64}")
+    if type(layer) is not int or not 0 <= layer <= MAX_COUNT:
+        raise FrameMalformed(f"dispatch.layer: not an integer from 0 to {MAX_COUNT}")
+    if type(deadline_ms) is not int or not 0 <= deadline_ms <= MAX_COUNT:
+        raise FrameMalformed(f"dispatch.deadline_ms: not an integer from 0 to {MAX_COUNT}")
     if type(groups) is not list or not 1 <= len(groups) <= MAX_GROUPS:
         raise FrameMalformed(f"dispatch.groups: not a list of 1 to {MAX_GROUPS}")
     for group in groups:
-        if type(group) is not list or len(group) != 2 or not (_is_count(group[0]) and _is_count(group[1])):
+        if type(group) is not list or len(group) != 2 or not _are_counts(group):
             raise FrameMalformed("dispatch.groups: not pairs of an expert and a count")
-    if type(row_index) is not list or not 1 <= len(row_index) <= MAX_ROWS:
-        raise FrameMalformed(f"dispatch.row_index: not a list of 1 to {MAX_ROWS}")
-    if not all(map(_is_count, row_index)):
-        raise FrameMalformed("dispatch.row_index: not all of them count rows")
-    return Dispatch(
-        _number(body, "dispatch.seq", MAX_U64),
-        _number(body, "dispatch.layer", MAX_COUNT),
-        [(expert, count) for expert, count in groups],
-        row_index,
-        _tensor(body, "dispatch.hidden_states"),
-        _number(body, "dispatch.deadline_ms", MAX_COUNT),
-    )
+    if type(row_index) is not list or not 1 <= len(row_index) <= MAX_ROWS or not _are_counts(row_index):
+        raise FrameMalformed(f"dispatch.row_index: not a list of 1 to {MAX_ROWS} row numbers")
+    hidden_states = _unpack_tensor(body.get("hidden_states"), "dispatch.hidden_states")
+    return Dispatch(seq, layer, [(expert, count) for expert, count in groups], row_index, hidden_states, deadline_ms)
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value <= MAX_COUNT
+def _read_result(body: dict[str, Any]) -> Result:
+    seq = body.get("seq")
+    if type(seq) is not int or not 0 <= seq <= MAX_U64:
+        raise FrameMalformed(f"result.seq: not an integer from 0 to {MAX_U64}")
+    return Result(seq, _unpack_tensor(body.get("outputs"), "result.outputs"))
 
 
-def _number(body: dict[str, Any], path: str, limit: int) -> int:
-    value = body.get(path.rpartition(".")[2])
-    if type(value) is not int or not 0 <= value <= limit:
-        raise FrameMalformed(f"{path}: not an integer from 0 to {limit}")
-    return value
-
-
-def _tensor(body: dict[str, Any], path: str) -> Tensor:
-    ext = body.get(path.rpartition(".")[2])
-    if type(ext) is not _Ext:  # nothing else becomes a tensor, so a frame never holds more than one
-        raise FrameMalformed(f"{path}: not a tensor")
-    return _unpack_tensor(ext.code, ext.data)
+def _are_counts(values: list[Any]) -> bool:
+    for value in values:  # noqa: SIM110 (a generator costs more than the loop)
+        if type(value) is not int or not 0 <= value <= MAX_COUNT:
+            return False
+    return True
 
 
 def _check_plain_bytes(payload: bytes | bytearray | memoryview) -> None:
@@ -305,44 +317,52 @@ def _check_plain_bytes(payload: bytes | bytearray | memoryview) -> None:
 
 
 class FrameReader:
-    """Cuts a byte stream into payloads. ``limit_bytes`` may be raised once a peer is authenticated."""
+    """Cuts a byte stream into payloads without copying them: fill what ``get_buffer`` gives, then call ``received``.
+    ``limit_bytes`` may be raised once a peer is authenticated."""
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        self._buffer = bytearray()
+        self._buffer = bytearray(min(limit_bytes, READ_BYTES) + _LENGTH.size)
+        self._num_filled = 0
 
-    def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
-        """Payloads completed by ``data``, one by one: a limit that the caller sets after one holds for the next.
-        Raises FrameTooLarge as soon as a length says so, before more of that frame is stored."""
-        if not self._buffer and len(data) >= _LENGTH.size:  # the usual case, kept cheap: one whole frame
-            (size,) = _LENGTH.unpack_from(data)
-            if size == len(data) - _LENGTH.size and size <= self.limit_bytes:
-                yield memoryview(data)[_LENGTH.size :]
-                return
-        buffer, start = self._buffer, 0
-        buffer += data
+    def get_buffer(self) -> memoryview:
+        """Where the next bytes go; never empty."""
+        return memoryview(self._buffer)[self._num_filled :]
+
+    def received(self, num_bytes: int) -> Iterator[memoryview]:
+        """Payloads completed by ``num_bytes`` more, one by one, each good until the next is asked for; a limit that the
+        caller sets after one holds for the next. Raises FrameTooLarge as soon as a length says so."""
+        self._num_filled += num_bytes
+        start, needed = 0, _LENGTH.size
+        view = memoryview(self._buffer)
         try:
-            while len(buffer) - start >= _LENGTH.size:
-                (size,) = _LENGTH.unpack_from(buffer, start)
+            while self._num_filled - start >= _LENGTH.size:
+                (size,) = _LENGTH.unpack_from(self._buffer, start)
                 if size > self.limit_bytes:
                     raise FrameTooLarge(f"a frame of {size} bytes; the limit is {self.limit_bytes}")
-                end = start + _LENGTH.size + size
-                if len(buffer) < end:
+                if self._num_filled - start < _LENGTH.size + size:
+                    needed += size
                     break
-                payload = bytes(memoryview(buffer)[start + _LENGTH.size : end])
-                start = end
+                payload = view[start + _LENGTH.size : start + _LENGTH.size + size]
+                start += _LENGTH.size + size
                 yield payload
         finally:
-            del buffer[:start]
+            self._keep(start, needed)
 
-    @property
-    def has_partial(self) -> bool:
-        return bool(self._buffer)
+    def _keep(self, start: int, needed: int) -> None:
+        """Move what is left of an unfinished frame to the front of a buffer that will hold ``needed`` bytes."""
+        num_left = self._num_filled - start
+        buffer = self._buffer
+        if needed > len(buffer) or len(buffer) > MAX_IDLE_BYTES >= needed:
+            buffer = bytearray(max(needed, READ_BYTES))
+        if num_left and (start or buffer is not self._buffer):
+            buffer[:num_left] = self._buffer[start : self._num_filled]
+        self._buffer, self._num_filled = buffer, num_left
 
 
 def join_proof(token: bytes, hello: Hello, join: Join) -> bytes:
     """HMAC-SHA256 under the operator's token over everything both sides said, ``join.proof`` left empty."""
-    unproven = encode(Join(**{**{name: getattr(join, name) for name in _FIELDS[Join]}, "proof": b""}))
+    unproven = encode(replace(join, proof=b""))
     return hmac.digest(token, b"moray join" + encode(hello) + unproven, "sha256")
 
 
@@ -360,26 +380,21 @@ def digest_of(shard_digests: list[bytes]) -> bytes:
     return hashlib.sha256(b"".join(shard_digests)).digest()
 
 
-def _pack_tensor(tensor: Tensor) -> tuple[bytes, Tensor]:
-    """Its header, and its values in one piece."""
-    if not isinstance(tensor, np.ndarray) or tensor.dtype not in _CODES or tensor.ndim > MAX_DIMENSIONS:
-        raise TypeError(f"{type(tensor).__name__} of this kind does not travel")
-    header = _TENSOR_HEADERS[tensor.ndim].pack(_CODES[tensor.dtype], tensor.ndim, *tensor.shape)
-    return header, np.ascontiguousarray(tensor)
-
-
-def _unpack_tensor(code: int, data: bytes) -> Tensor:
+def _unpack_tensor(ext: object, path: str) -> Tensor:
+    if type(ext) is not _Ext:  # nothing else becomes a tensor, so a frame never holds more than one
+        raise FrameMalformed(f"{path}: not a tensor")
+    code, data = ext
     if code != TENSOR_EXT or len(data) < 2:
-        raise FrameMalformed(f"unknown ext type {code}")
+        raise FrameMalformed(f"{path}: unknown ext type {code}")
     dtype, ndim = _DTYPES.get(data[0]), data[1]
     if dtype is None or ndim > MAX_DIMENSIONS or len(data) < _TENSOR_HEADERS[ndim].size:
-        raise FrameMalformed("a tensor with a broken header")
+        raise FrameMalformed(f"{path}: a tensor with a broken header")
     start = _TENSOR_HEADERS[ndim].size
     shape = _TENSOR_HEADERS[ndim].unpack_from(data)[2:]
     if math.prod(shape) * dtype.itemsize != len(data) - start:
-        raise FrameMalformed(f"a tensor of shape {shape} in {len(data) - start} bytes")
+        raise FrameMalformed(f"{path}: a tensor of shape {shape} in {len(data) - start} bytes")
     try:
         values = np.frombuffer(data, dtype, offset=start) if len(data) > start else np.empty(0, dtype)
         return values.reshape(shape)
     except ValueError:  # none of its values, but strides beyond 64 bits
-        raise FrameMalformed(f"a tensor of shape {shape}") from None
+        raise FrameMalformed(f"{path}: a tensor of shape {shape}") from None

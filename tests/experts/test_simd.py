@@ -126,6 +126,12 @@ def test_exp_of_what_has_no_finite_power() -> None:
     assert np.isnan(exp(lanes_of(np.nan, -np.nan))).all()
 
 
+@pytest.mark.parametrize("pattern", [0x7FC00001, 0x7FC001FF, 0xFFC000FF, 0x7F800001, 0x7FFFFFFF])
+def test_exp_of_nan_is_nan_whatever_its_payload(pattern: int) -> None:
+    """Low bits become the exponent: a payload in them could turn NaN into a number."""
+    assert np.isnan(exp(np.full(LANES, pattern, np.uint32).view(np.float32))).all()
+
+
 def test_exp_at_the_ends_of_its_range() -> None:
     beyond = lanes_of(np.nextafter(LOWEST, np.float32(-100)), np.nextafter(HIGHEST, np.float32(100)))
     assert same_bits(exp(beyond), lanes_of(0, np.inf))
