@@ -41,7 +41,7 @@ class ReplicaIdentity:
     token: bytes = field(repr=False)
 
 
-class ExpertUplink(asyncio.BufferedProtocol):
+class ExpertUplink(asyncio.Protocol):
     """One connection. ``closed`` is done when it is over; its exception says why, if the router refused."""
 
     def __init__(self, identity: ReplicaIdentity, incarnation: int, executor: Executor) -> None:
@@ -59,15 +59,12 @@ class ExpertUplink(asyncio.BufferedProtocol):
         late = WireError("the router did not welcome in time")
         self._timer = self._loop.call_later(HANDSHAKE_TIMEOUT_S, self._end, late)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._reader.get_buffer()
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def data_received(self, data: bytes) -> None:
         if self.closed.done():
             return
         try:
             dispatches = []
-            for payload in self._reader.received(nbytes):
+            for payload in self._reader.feed(data):
                 message = wire.decode(payload)
                 if isinstance(message, wire.Dispatch) and self.is_serving:
                     dispatches.append(message)

@@ -49,7 +49,7 @@ class _InFlight:
     deadline: float
 
 
-class Uplink(asyncio.BufferedProtocol):
+class Uplink(asyncio.Protocol):
     def __init__(self, acceptor: Acceptor) -> None:
         self._acceptor = acceptor
         self._loop = asyncio.get_running_loop()
@@ -92,13 +92,10 @@ class Uplink(asyncio.BufferedProtocol):
         self._timer = self._loop.call_later(self._acceptor.handshake_timeout_s, self.close, "no Join in time")
         self._write(self.hello)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._reader.get_buffer()
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def data_received(self, data: bytes) -> None:
         self.heard_at = monotonic()
         try:
-            for payload in self._reader.received(nbytes):
+            for payload in self._reader.feed(data):
                 if self.is_closed:  # refused or closed over an earlier frame of these bytes
                     return
                 self._acceptor.counters.frames_in += 1

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from moray import wire
 from moray.errors import FrameTooLarge
-from wire_kit import DTYPES, KINDS, MAKERS, assert_same, bits, body_of, feed, payload_of, random_message
+from wire_kit import DTYPES, KINDS, MAKERS, assert_same, bits, body_of, payload_of, random_message
 
 
 def sent(tensor: wire.Tensor) -> wire.Tensor:
@@ -72,7 +72,7 @@ def test_values_arrive_from_any_offset_in_a_frame(num_bytes_before: int, ndim: i
     tensor = np.array(numbers, np.float32).reshape((1,) * (ndim - 1) + (4,) if ndim else ())
     payload = msgpack.packb({"pad": bytes(num_bytes_before), **body_of(wire.Result(0, tensor))})
     reader = wire.FrameReader(wire.MAX_FRAME_BYTES)
-    first, second = feed(reader, b"".join(struct.pack("<I", len(payload)) + payload for _ in range(2)))
+    first, second = reader.feed(b"".join(struct.pack("<I", len(payload)) + payload for _ in range(2)))
     inside = memoryview(bytes(num_bytes_before) + payload)[num_bytes_before:]
     for received in (wire.decode(part) for part in (first, second, inside)):
         assert isinstance(received, wire.Result)
@@ -129,28 +129,29 @@ def test_a_tensor_that_the_protocol_has_no_words_for_is_not_sent(tensor: wire.Te
 def test_a_stream_cut_anywhere_gives_the_same_payloads(seed: int) -> None:
     rng = random.Random(seed)
     frames = [wire.encode(random_message(rng)) for _ in range(rng.randrange(1, 6))]
-    stream, reader, received = b"".join(frames), wire.FrameReader(wire.MAX_FRAME_BYTES), list[bytes]()
+    stream, reader, received = b"".join(frames), wire.FrameReader(wire.MAX_FRAME_BYTES), list[bytes | memoryview]()
     while stream:
         size = rng.choice([1, 2, 3, 5, 1000, len(stream)])
-        received += feed(reader, stream[:size])
+        received += reader.feed(stream[:size])
         stream = stream[size:]
     assert received == [frame[4:] for frame in frames]
+    assert not reader.has_partial
 
 
 def test_a_frame_over_the_limit_is_refused_at_its_length() -> None:
     reader = wire.FrameReader(100)
-    assert list(feed(reader, struct.pack("<I", 100) + bytes(50))) == []
-    assert list(feed(reader, bytes(50))) == [bytes(100)]
-    assert list(feed(reader, struct.pack("<I", 101)[:3])) == []
+    assert list(reader.feed(struct.pack("<I", 100) + bytes(50))) == []
+    assert list(reader.feed(bytes(50))) == [bytes(100)]
+    assert list(reader.feed(struct.pack("<I", 101)[:3])) == []
     with pytest.raises(FrameTooLarge):
-        list(feed(reader, struct.pack("<I", 101)[3:]))
+        list(reader.feed(struct.pack("<I", 101)[3:]))
 
 
 def test_frames_before_one_that_is_too_large_are_still_handed_out() -> None:
-    payloads = feed(wire.FrameReader(4), struct.pack("<I", 1) + b"a" + struct.pack("<I", 5))
-    assert next(payloads) == b"a"
+    feed = wire.FrameReader(4).feed(struct.pack("<I", 1) + b"a" + struct.pack("<I", 5))
+    assert next(feed) == b"a"
     with pytest.raises(FrameTooLarge):
-        next(payloads)
+        next(feed)
 
 
 @pytest.mark.parametrize("before, after", [(4, 8), (8, 4)])
@@ -158,7 +159,7 @@ def test_a_limit_set_between_two_frames_of_one_chunk_holds_for_the_second(before
     reader, refused = wire.FrameReader(before), False
     received = []
     try:
-        for payload in feed(reader, struct.pack("<I", 4) + b"1234" + struct.pack("<I", 8) + b"12345678"):
+        for payload in reader.feed(struct.pack("<I", 4) + b"1234" + struct.pack("<I", 8) + b"12345678"):
             received.append(payload)
             reader.limit_bytes = after
     except FrameTooLarge:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from moray import wire
 from moray.errors import FrameMalformed, FrameTooLarge, WireError
-from wire_kit import KINDS, MAKERS, assert_same, body_of, feed, payload_of
+from wire_kit import KINDS, MAKERS, assert_same, body_of, payload_of
 
 
 def decodes_or_is_refused(payload: bytes) -> bool:
@@ -295,7 +295,7 @@ def test_a_stream_of_garbage_raises_refusals_only(chunks: list[bytes], limit: in
     reader = wire.FrameReader(limit)
     try:
         for chunk in chunks:
-            for payload in feed(reader, chunk):
+            for payload in reader.feed(chunk):
                 assert len(payload) <= limit
                 wire.decode(payload)
     except WireError as refused:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, cast
 
@@ -100,15 +100,6 @@ def payload_of(message: wire.Message) -> bytes:
 def body_of(message: wire.Message) -> dict[str, Any]:
     """The message's map as any other msgpack program sees it: tensors are ext types."""
     return cast(dict[str, Any], msgpack.unpackb(payload_of(message)))
-
-
-def feed(reader: wire.FrameReader, data: bytes) -> Iterator[bytes]:
-    """Payloads that ``data`` completes, as a socket would deliver it."""
-    while data:
-        buffer = reader.get_buffer()
-        part, data = data[: len(buffer)], data[len(buffer) :]
-        buffer[: len(part)] = part
-        yield from map(bytes, reader.received(len(part)))
 
 
 def bits(tensor: wire.Tensor) -> tuple[np.dtype[Any], tuple[int, ...], bytes]:

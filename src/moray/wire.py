@@ -43,8 +43,6 @@ MAX_GROUPS = 1024
 MAX_ROWS = 12_000  # of one Dispatch: numbers of five bytes that MAX_PLAIN_BYTES hold
 MAX_DIMENSIONS = 4
 TENSOR_EXT = 1
-READ_BYTES = 64 << 10  # of a connection's buffer; it grows for a larger frame
-MAX_IDLE_BYTES = 1 << 20  # and shrinks again afterwards
 
 _LENGTH = struct.Struct("<I")
 _DTYPES: dict[int, np.dtype[Any]] = {
@@ -317,47 +315,39 @@ def _check_plain_bytes(payload: bytes | bytearray | memoryview) -> None:
 
 
 class FrameReader:
-    """Cuts a byte stream into payloads without copying them: fill what ``get_buffer`` gives, then call ``received``.
-    ``limit_bytes`` may be raised once a peer is authenticated."""
+    """Cuts a byte stream into payloads. ``limit_bytes`` may be raised once a peer is authenticated."""
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        self._buffer = bytearray(min(limit_bytes, READ_BYTES) + _LENGTH.size)
-        self._num_filled = 0
+        self._buffer = bytearray()
 
-    def get_buffer(self) -> memoryview:
-        """Where the next bytes go; never empty."""
-        return memoryview(self._buffer)[self._num_filled :]
-
-    def received(self, num_bytes: int) -> Iterator[memoryview]:
-        """Payloads completed by ``num_bytes`` more, one by one, each good until the next is asked for; a limit that the
-        caller sets after one holds for the next. Raises FrameTooLarge as soon as a length says so."""
-        self._num_filled += num_bytes
-        start, needed = 0, _LENGTH.size
-        view = memoryview(self._buffer)
+    def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
+        """Payloads completed by ``data``, one by one: a limit that the caller sets after one holds for the next.
+        Raises FrameTooLarge as soon as a length says so, before more of that frame is stored."""
+        if not self._buffer and len(data) >= _LENGTH.size:  # the usual case, kept cheap: one whole frame
+            (size,) = _LENGTH.unpack_from(data)
+            if size == len(data) - _LENGTH.size and size <= self.limit_bytes:
+                yield memoryview(data)[_LENGTH.size :]
+                return
+        buffer, start = self._buffer, 0
+        buffer += data
         try:
-            while self._num_filled - start >= _LENGTH.size:
-                (size,) = _LENGTH.unpack_from(self._buffer, start)
+            while len(buffer) - start >= _LENGTH.size:
+                (size,) = _LENGTH.unpack_from(buffer, start)
                 if size > self.limit_bytes:
                     raise FrameTooLarge(f"a frame of {size} bytes; the limit is {self.limit_bytes}")
-                if self._num_filled - start < _LENGTH.size + size:
-                    needed += size
+                end = start + _LENGTH.size + size
+                if len(buffer) < end:
                     break
-                payload = view[start + _LENGTH.size : start + _LENGTH.size + size]
-                start += _LENGTH.size + size
+                payload = bytes(memoryview(buffer)[start + _LENGTH.size : end])
+                start = end
                 yield payload
         finally:
-            self._keep(start, needed)
+            del buffer[:start]
 
-    def _keep(self, start: int, needed: int) -> None:
-        """Move what is left of an unfinished frame to the front of a buffer that will hold ``needed`` bytes."""
-        num_left = self._num_filled - start
-        buffer = self._buffer
-        if needed > len(buffer) or len(buffer) > MAX_IDLE_BYTES >= needed:
-            buffer = bytearray(max(needed, READ_BYTES))
-        if num_left and (start or buffer is not self._buffer):
-            buffer[:num_left] = self._buffer[start : self._num_filled]
-        self._buffer, self._num_filled = buffer, num_left
+    @property
+    def has_partial(self) -> bool:
+        return bool(self._buffer)
 
 
 def join_proof(token: bytes, hello: Hello, join: Join) -> bytes:
