@@ -18,7 +18,8 @@ COPY . .
 RUN pip install --no-deps --no-build-isolation .
 
 FROM python:3.11-slim
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Kernels are compiled for the CPU at hand when first used, and kept in the volume.
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 XDG_CACHE_HOME=/var/lib/moray/cache
 # The state directory belongs to the user here, and so does the volume that is first mounted on it.
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin moray && \
     install --directory --mode 0700 --owner moray --group moray /var/lib/moray

@@ -10,12 +10,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:            ## show this list
 	@grep -E '^[a-z-]+: .*##' Makefile | sed 's/:.*##/ -/'
 
-init: $(STAMP)   ## create .venv with pinned packages
+init: $(STAMP)   ## create .venv with pinned packages, compile kernels
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt 'torch>=2.13,<2.14' 'setuptools>=80'
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	$(RUN)/python -c 'import moray.router.backbone'  # compiles its kernels
 	touch $(STAMP)
 
 check: $(STAMP)  ## lint and types

@@ -44,6 +44,12 @@ def part(function: Callable[P, T]) -> Callable[P, T]:
     return compiled(function)  # type: ignore[no-any-return]
 
 
+def are_cached() -> bool:
+    """Whether kernels were compiled on this machine before; the first time takes a quarter of a minute."""
+    folder = Path(config.CACHE_DIR)  # type: ignore[attr-defined]  # its names are made at run time
+    return folder.is_dir() and any(folder.iterdir())
+
+
 def _cache_dir() -> Path:
     root = Path(__file__).absolute().parent.parent
     digest = hashlib.sha256(numba.__version__.encode())

@@ -74,7 +74,9 @@ def multiply(x: Rows, panels: Rows, depth: int, out: Rows) -> None:
         for r in range(0, x.shape[0], TILE_ROWS):
             rows = x[r : r + TILE_ROWS]
             accumulate(rows, panel, stored, depth, stored, scratch, 0)
-            out[r : r + TILE_ROWS, start:] = scratch[: rows.shape[0], : width - start]
+            for i in range(rows.shape[0]):
+                for j in range(width - start):
+                    out[r + i, start + j] = scratch[i, j]
 
 
 @part

@@ -59,10 +59,11 @@ def attend_row(
     for start in range(0, num_keys, page_size):
         keys = cache[table[start // page_size] * page_size :].ctypes.data
         score(queries, keys, min(page_size, num_keys - start), scores[:, start:])
-    scores[:, num_keys : padded(num_keys)] = -np.inf
     depth = padded(num_keys) // LANES
     sums = np.empty(heads, np.float32)
     for h in range(heads):
+        for n in range(num_keys, depth * LANES):
+            scores[h, n] = -np.inf
         row = scores[h].ctypes.data
         sums[h] = exp_sum(row, peak(row, depth), depth)
     for start in range(0, num_keys, page_size):
@@ -72,7 +73,8 @@ def attend_row(
             width = min(PANEL, columns - c)
             accumulate(scores[:, start:], keys + F32_BYTES * c, cache.shape[1], count, width, latents[:, c:], is_sum)
     for h in range(heads):
-        latents[h] /= sums[h]
+        for c in range(columns):
+            latents[h, c] /= sums[h]
 
 
 @kernel("void(f4[:,::1], i8[::1], i8[::1], f4[:,::1], f4[:,::1], b1, f4[::1], f8, f4[:,::1])")

@@ -20,6 +20,18 @@ def highest(values: Rows, is_candidate: NDArray[np.bool_]) -> int:
     return best
 
 
+@part
+def two_best(values: Rows) -> np.float32:
+    """The sum of the two highest."""
+    best = second = np.float32(-np.inf)
+    for value in values:
+        if value > best:
+            best, second = value, best
+        elif value > second:
+            second = value
+    return best + second
+
+
 @kernel("void(f4[:,::1], f4[::1], f4[::1], i8, i8, b1, f8, i8[:,::1], f4[:,::1])")
 def sigmoid_gate_kernel(
     x: Rows,  # [T, D]
@@ -34,33 +46,30 @@ def sigmoid_gate_kernel(
 ) -> None:
     """Among equals the lowest index wins, of groups as of experts."""
     num_experts, group_size = bias.shape[0], bias.shape[0] // num_groups
-    scores = np.zeros((x.shape[0], padded(num_experts)), np.float32)
+    scores = np.empty((x.shape[0], padded(num_experts)), np.float32)
     multiply(x, panels, x.shape[1], scores[:, :num_experts])
-    is_open = np.empty(num_experts, np.bool_)
+    biased = np.empty(num_experts, np.float32)
+    is_open = np.empty(num_experts, np.bool_)  # may be chosen
     is_chosen = np.empty(num_experts, np.bool_)
     group_scores = np.empty(num_groups, np.float32)
+    is_group_left = np.empty(num_groups, np.bool_)
     for t in range(x.shape[0]):
         row = scores[t]
         for start in range(0, row.shape[0], LANES):
             place = row.ctypes.data + F32_BYTES * start
             sigmoid_lanes(place, place)
-        biased = row[:num_experts] + bias
-        is_chosen[:] = False
-        is_open[:] = num_chosen_groups == num_groups
-        if num_chosen_groups < num_groups:  # only experts of the best groups may be chosen
-            for g in range(num_groups):  # by the sum of their two best
-                best = second = np.float32(-np.inf)
-                for e in range(g * group_size, (g + 1) * group_size):
-                    if biased[e] > best:
-                        best, second = biased[e], best
-                    elif biased[e] > second:
-                        second = biased[e]
-                group_scores[g] = best + second
-            is_left = np.ones(num_groups, np.bool_)
+        for e in range(num_experts):
+            biased[e] = row[e] + bias[e]
+            is_open[e], is_chosen[e] = num_chosen_groups == num_groups, False
+        if num_chosen_groups < num_groups:  # only experts of the best groups are open
+            for g in range(num_groups):
+                group_scores[g] = two_best(biased[g * group_size : (g + 1) * group_size])
+                is_group_left[g] = True
             for _ in range(num_chosen_groups):
-                g = highest(group_scores, is_left)
-                is_left[g] = False
-                is_open[g * group_size : (g + 1) * group_size] = True
+                g = highest(group_scores, is_group_left)
+                is_group_left[g] = False
+                for e in range(g * group_size, (g + 1) * group_size):
+                    is_open[e] = True
         for _ in range(expert_ids.shape[1]):
             e = highest(biased, is_open)
             is_open[e], is_chosen[e] = False, True
@@ -70,9 +79,9 @@ def sigmoid_gate_kernel(
                 expert_ids[t, k], weights[t, k] = e, row[e]
                 total += row[e]
                 k += 1
-        if is_normalised:
-            weights[t] /= total + np.float32(1e-20)
-        weights[t] *= np.float32(factor)
+        for k in range(weights.shape[1]):
+            weight = weights[t, k] / (total + np.float32(1e-20)) if is_normalised else weights[t, k]
+            weights[t, k] = weight * np.float32(factor)
 
 
 @kernel("void(f4[:,:,::1], f4[:,::1], f4[:,::1])")

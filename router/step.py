@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
@@ -39,19 +38,24 @@ class StepInputs:
 
 
 def build_step(chunks: Sequence[Chunk]) -> StepInputs:
-    lengths = [len(chunk.token_ids) for chunk in chunks]
-    owners = np.repeat(np.arange(len(chunks)), lengths)
-    positions = np.fromiter(chain.from_iterable(range(chunk.start, chunk.end) for chunk in chunks), np.int64)
+    """In plain Python: a decode step has few numbers, and each call of numpy costs as much as ten of them."""
+    token_ids, positions, slots, owners, logit_rows = list[int](), list[int](), list[int](), list[int](), list[int]()
     tables = np.zeros((len(chunks), max(pages_needed(chunk.end) for chunk in chunks)), np.int64)
-    for table, chunk in zip(tables, chunks, strict=True):
-        used = chunk.pages[: pages_needed(chunk.end)]
-        table[: len(used)] = used
-    ends = np.cumsum(lengths)
+    for owner, chunk in enumerate(chunks):
+        pages = chunk.pages[: pages_needed(chunk.end)]
+        tables[owner, : len(pages)] = pages
+        token_ids += chunk.token_ids
+        for position in range(chunk.start, chunk.end):
+            positions.append(position)
+            slots.append(pages[position // KV_PAGE_SIZE] * KV_PAGE_SIZE + position % KV_PAGE_SIZE)
+            owners.append(owner)
+        if chunk.wants_logits:
+            logit_rows.append(len(positions) - 1)
     return StepInputs(
-        token_ids=np.fromiter(chain.from_iterable(chunk.token_ids for chunk in chunks), np.int64),
-        positions=positions,
-        slots=tables[owners, positions // KV_PAGE_SIZE] * KV_PAGE_SIZE + positions % KV_PAGE_SIZE,
-        owners=owners,
+        token_ids=np.array(token_ids, np.int64),
+        positions=np.array(positions, np.int64),
+        slots=np.array(slots, np.int64),
+        owners=np.array(owners, np.int64),
         tables=tables,
-        logit_rows=np.array([end - 1 for end, c in zip(ends, chunks, strict=True) if c.wants_logits], np.int64),
+        logit_rows=np.array(logit_rows, np.int64),
     )

@@ -51,10 +51,11 @@ def launch(options: LaunchOptions, report: Callable[[str], None]) -> ClusterReco
 
     Raises BadInput subclasses for what the caller can correct, ClusterError for what did not start.
     """
+    from moray.experts.compiled import are_cached
     from moray.experts.source import open_model
 
     settings = read_settings()
-    report("reading the model")
+    report("reading the model" if are_cached() else "compiling kernels for this CPU, once")
     source = open_model(options.model)
     check_servable(source, settings)
     sets = expert_sets(source.architecture.num_experts, options.experts_per_replica)
