@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -54,6 +55,8 @@ class UplinkThread:
             self._thread.join(timeout=DRAIN_GRACE_S)
 
     def _run(self) -> None:
+        if hasattr(os, "SCHED_BATCH"):  # of this thread: it does not push a router aside that is sending to others yet
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._main())
 

@@ -24,7 +24,7 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar
 
 import msgpack
 import numpy as np
@@ -193,11 +193,13 @@ for _class in _VALIDATED:
 _VALIDATORS = {cls.kind: TypeAdapter(cls).validator for cls in _VALIDATED}
 
 
-class _Ext(NamedTuple):
-    """An ext type as it came; msgpack's own refuses codes that a peer may well send."""
+def _as_tuple(code: int, data: bytes) -> tuple[int, bytes]:
+    """An ext type as it came; msgpack's own refuses codes that a peer may well send. Nothing else becomes a tuple."""
+    return code, data
 
-    code: int
-    data: bytes
+
+# One for all, since a new one takes a megabyte of buffer; a call holds the GIL from end to end, so threads may share it.
+_pack = msgpack.Packer(buf_size=4096).pack
 
 
 def encode(message: Message) -> bytes:
@@ -215,9 +217,7 @@ def encode(message: Message) -> bytes:
         return _with_tensor(body, message.hidden_states)
     if type(message) is Result:
         return _with_tensor({"kind": "result", "seq": message.seq, "outputs": None}, message.outputs)
-    payload: bytes = msgpack.packb(
-        {"kind": message.kind} | {name: getattr(message, name) for name in message.__slots__}
-    )
+    payload: bytes = _pack({"kind": message.kind} | {name: getattr(message, name) for name in message.__slots__})
     return _LENGTH.pack(len(payload)) + payload
 
 
@@ -226,7 +226,7 @@ def _with_tensor(body: dict[str, object], tensor: Tensor) -> bytes:
     place is the last byte."""
     if tensor.dtype not in _CODES or tensor.ndim > MAX_DIMENSIONS:
         raise TypeError(f"an array of {tensor.ndim} dimensions of {tensor.dtype} does not travel")
-    head: bytes = msgpack.packb(body)[:-1]
+    head: bytes = _pack(body)[:-1]
     header = _TENSOR_HEADERS[tensor.ndim].pack(_CODES[tensor.dtype], tensor.ndim, *tensor.shape)
     num_bytes = len(header) + tensor.nbytes
     start = _EXT_32.pack(0xC9, num_bytes, TENSOR_EXT)
@@ -239,7 +239,7 @@ def decode(payload: bytes | bytearray | memoryview) -> Message:
     try:
         if len(payload) > MAX_PLAIN_BYTES:
             _check_plain_bytes(payload)
-        body = msgpack.unpackb(payload, ext_hook=_Ext, strict_map_key=True)
+        body = msgpack.unpackb(payload, ext_hook=_as_tuple, strict_map_key=True)
     except FrameMalformed:
         raise
     except Exception as exc:  # msgpack raises a dozen types, UnicodeDecodeError among them
@@ -371,7 +371,7 @@ def digest_of(shard_digests: list[bytes]) -> bytes:
 
 
 def _unpack_tensor(ext: object, path: str) -> Tensor:
-    if type(ext) is not _Ext:  # nothing else becomes a tensor, so a frame never holds more than one
+    if type(ext) is not tuple:  # nothing else becomes a tensor, so a frame never holds more than one
         raise FrameMalformed(f"{path}: not a tensor")
     code, data = ext
     if code != TENSOR_EXT or len(data) < 2:
