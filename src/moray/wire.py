@@ -198,7 +198,7 @@ def _as_tuple(code: int, data: bytes) -> tuple[int, bytes]:
     return code, data
 
 
-# One for all, since a new one takes a megabyte of buffer; a call holds the GIL from end to end, so threads may share it.
+# One for all, since a new one takes a megabyte of buffer. A call holds the GIL to its end, so threads may share it.
 _pack = msgpack.Packer(buf_size=4096).pack
 
 
