@@ -56,6 +56,8 @@ class LocalExperts:
 
 def group_by_expert(expert_ids: Ids) -> dict[int, list[int]]:
     """expert_ids [T, K] -> for each expert present, ascending, its flat places (row * K + k), ascending."""
+    if len(expert_ids) == 1:  # one row: its experts ascend already
+        return {expert: [place] for place, expert in enumerate(expert_ids[0].tolist())}
     places_of: dict[int, list[int]] = {}
     for place, expert in enumerate(expert_ids.ravel().tolist()):
         places_of.setdefault(expert, []).append(place)

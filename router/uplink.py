@@ -28,6 +28,7 @@ LATENCY_WEIGHT = 0.1  # of the newest sample in the running mean
 READ_GRACE_S = 0.01  # one turn of the loop, for answers that lie unread when a deadline passes
 FIRST_LATENCY_S = 0.001  # assumed until the first result
 FLOAT32 = np.dtype(np.float32)
+LARGE_BYTES = 64 << 10  # smaller frames cannot pile up: MAX_UNANSWERED ends it before
 MAX_UNANSWERED = 256  # dispatches given up on; a peer that owes more is closed
 MAX_UNREAD_BYTES = 2 * wire.MAX_FRAME_BYTES  # written and not taken by the peer; beyond it the peer is closed
 
@@ -131,15 +132,14 @@ class Uplink(asyncio.Protocol):
         if self.join is None:
             self._handle_join(message)
             return
-        if type(message) is wire.Result:  # nearly all of them
-            self._handle_result(message.seq, message.outputs)
-            return
         match message:
+            case wire.Result():
+                self._take_result(message)
             case wire.Busy(seq):
-                self._finish(seq, DispatchFailed("the replica is busy"))
+                self._fail(seq, "the replica is busy")
             case wire.Failure(seq, code, reason):
                 logger.warning("%r failed a dispatch: %r: %r", self.join.replica_id, code, reason)
-                self._finish(seq, DispatchFailed(f"{code}: {reason}"))
+                self._fail(seq, f"{code}: {reason}")
             case wire.Pong():
                 self.rows_waiting = message.rows_waiting
             case wire.Drain(reason):
@@ -200,27 +200,34 @@ class Uplink(asyncio.Protocol):
     def ping(self, token: int) -> None:
         self._write(wire.Ping(token))
 
-    def _handle_result(self, seq: int, outputs: wire.Tensor) -> None:
-        flight = self._in_flight.get(seq)
-        if flight is not None:
-            if outputs.shape != flight.shape or outputs.dtype != FLOAT32:
-                due = f"where float32 {flight.shape} was due"
-                raise WireError(f"a result of {outputs.dtype} {outputs.shape} {due}")
-            self.latency_s += LATENCY_WEIGHT * (self.heard_at - flight.sent_at - self.latency_s)
-        self._finish(seq, outputs)
+    def _take_result(self, result: wire.Result) -> None:
+        flight, outputs = self._in_flight.get(result.seq), result.outputs
+        if flight is None:
+            self._let_pass(result.seq)
+            return
+        if outputs.shape != flight.shape or outputs.dtype != FLOAT32:
+            raise WireError(f"a result of {outputs.dtype} {outputs.shape} where float32 {flight.shape} was due")
+        del self._in_flight[result.seq]
+        self.latency_s += LATENCY_WEIGHT * (self.heard_at - flight.sent_at - self.latency_s)
+        self.rows_in_flight -= flight.shape[0]
+        flight.on_answer(outputs)
 
-    def _finish(self, seq: int, answer: Answer) -> None:
+    def _fail(self, seq: int, reason: str) -> None:
         if seq in self._in_flight:
-            self._settle(seq, answer)
-        elif seq in self._expired:
-            self._expired.discard(seq)
+            self._settle(seq, DispatchFailed(reason))
         else:
-            raise WireError(f"an answer to dispatch {seq}, which was never sent or is answered")
+            self._let_pass(seq)
 
-    def _settle(self, seq: int, answer: Answer) -> None:
+    def _let_pass(self, seq: int) -> None:
+        """An answer that comes too late; one to nothing that was asked breaks the protocol."""
+        if seq not in self._expired:
+            raise WireError(f"an answer to dispatch {seq}, which was never sent or is answered")
+        self._expired.discard(seq)
+
+    def _settle(self, seq: int, failure: DispatchFailed) -> None:
         flight = self._in_flight.pop(seq)
         self.rows_in_flight -= flight.shape[0]
-        flight.on_answer(answer)
+        flight.on_answer(failure)
 
     def _expire_due(self, has_read: bool) -> None:
         """Give up on what is overdue. One timer watches all dispatches, since nearly all are answered long before."""
@@ -244,7 +251,8 @@ class Uplink(asyncio.Protocol):
             self.close(f"{len(self._expired)} dispatches without an answer")
 
     def _write(self, message: wire.Message) -> None:
+        frame = wire.encode(message)
         self._acceptor.counters.frames_out += 1
-        self._transport.write(wire.encode(message))
-        if self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+        self._transport.write(frame)
+        if len(frame) > LARGE_BYTES and self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             self.close("it does not read what it is sent")
