@@ -18,6 +18,7 @@ import asyncio
 import gc
 import json
 import os
+import random
 import secrets
 import struct
 import subprocess
@@ -327,7 +328,9 @@ def measure(rounds: int, budget_s: float) -> dict[str, list[float]]:
             callers[kind].call(path, count, 20)
         progress("measuring")
         until = time.monotonic() + budget_s
+        order = random.Random(1)
         for _ in range(rounds):
+            order.shuffle(cells)  # or one path would always find the caches as the same other one left them
             for kind, path, count in cells:
                 time.sleep(PAUSE_S)
                 taken = callers[kind].call(path, count, CALLS_IN_A_ROW[path])
