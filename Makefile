@@ -31,7 +31,7 @@ test-long: $(STAMP)  ## the suites that take longer: many configurations, fuzzin
 	$(RUN)/python -m pytest -m long --timeout 3600
 
 bench: $(STAMP)  ## every benchmark, one JSON object each
-	@for script in startup dispatch invariance decode; do $(RUN)/python benchmarks/$$script.py || exit 1; done
+	@for script in startup dispatch invariance integer decode; do $(RUN)/python benchmarks/$$script.py || exit 1; done
 
 demo: $(STAMP)   ## a whole network on this machine, streaming tokens
 	@$(RUN)/moray demo

@@ -56,7 +56,7 @@ def product_tile(rows: int, vectors: int) -> Any:
         for place in places:
             _store(b, b.load(sums[place]), targets[place])
 
-    return _intrinsic(generate, [types.intp] * 8)
+    return make_intrinsic(generate, [types.intp] * 8)
 
 
 def dot_tile(rows: int, columns: int) -> Any:
@@ -83,7 +83,7 @@ def dot_tile(rows: int, columns: int) -> Any:
             total = _fold(b, b.load(sums[r, c]), b.fadd)
             b.store(total, b.gep(out, [b.add(b.mul(out_stride, _I64(r)), _I64(c))]))
 
-    return _intrinsic(generate, [types.intp] * 7)
+    return make_intrinsic(generate, [types.intp] * 7)
 
 
 def _sigmoid_lanes(b: Builder, args: list[Value]) -> None:
@@ -145,7 +145,7 @@ def _exp(b: Builder, x: Value) -> Value:
     return b.select(b.fcmp_unordered("uno", x, x), x, result)
 
 
-def _intrinsic(
+def make_intrinsic(
     generate: Callable[[Builder, list[Value]], Value], parameters: list[Any], result: Any = types.void
 ) -> Any:
     """A function that compiled code may call; ``generate`` writes its instructions."""
@@ -201,10 +201,10 @@ def _fold(b: Builder, lanes: Value, join: Callable[[Value, Value], Value]) -> Va
 
 
 # sigmoid_lanes(x, out): 1 / (1 + exp(-x)) of LANES numbers.
-sigmoid_lanes = _intrinsic(_sigmoid_lanes, [types.intp] * 2)
+sigmoid_lanes = make_intrinsic(_sigmoid_lanes, [types.intp] * 2)
 # gated_lanes(gate, up, out): gate / (1 + exp(-gate)) * up of LANES numbers, the gated feed-forward's.
-gated_lanes = _intrinsic(_gated_lanes, [types.intp] * 3)
+gated_lanes = make_intrinsic(_gated_lanes, [types.intp] * 3)
 # peak(x, depth): the highest of depth * LANES numbers; NaN is passed over.
-peak = _intrinsic(_peak, [types.intp] * 2, types.float32)
+peak = make_intrinsic(_peak, [types.intp] * 2, types.float32)
 # exp_sum(x, shift, depth): exp(x - shift) in place of depth * LANES numbers, and their sum: lane by lane, then folded.
-exp_sum = _intrinsic(_exp_sum, [types.intp, types.float32, types.intp], types.float32)
+exp_sum = make_intrinsic(_exp_sum, [types.intp, types.float32, types.intp], types.float32)
