@@ -1,7 +1,7 @@
 """A whole integer expert against the float32 one of the same weights, side by side, one thread.
 
-``float32``: FeedForward; ``integer``: IntegerExpert on rows that are quantised already, as they travel; ``with_rows``: the
-same and the quantising of its rows and the widening of its results, which the router does. Hidden size = width.
+``float32``: FeedForward; ``integer``: IntegerExpert on rows that are quantised already, as they travel; ``with_rows``:
+the same and the quantising of its rows and the widening of its results, which the router does. Hidden size = width.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def test_the_sigmoid_table_is_the_specifications() -> None:
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 2**32), exponent=st.integers(-30, 30))
 def test_a_quantised_row_is_within_half_a_step_and_never_writes_minus_128(seed: int, exponent: int) -> None:
-    rows = np.random.default_rng(seed).standard_normal((5, 33), np.float32) * np.float32(2.0**exponent)
+    rows = (np.random.default_rng(seed).standard_normal((5, 33)) * 2.0**exponent).astype(np.float32)
     rows[2] = 0
     quantised = quantise(rows)
     assert quantised.values.min() >= -127
@@ -168,8 +168,8 @@ def test_a_quantised_row_is_within_half_a_step_and_never_writes_minus_128(seed: 
 
 def test_an_integer_expert_is_near_the_float32_one() -> None:
     rng = np.random.default_rng(2)
-    gate, up = (rng.standard_normal((192, 256), np.float32) / 16 for _ in range(2))
-    down = rng.standard_normal((256, 192), np.float32) / 14
+    gate, up = (rng.standard_normal((192, 256), np.float32) / np.float32(16) for _ in range(2))
+    down = rng.standard_normal((256, 192), np.float32) / np.float32(14)
     x = (rng.standard_normal((16, 256)) * np.logspace(-3, 1, 16)[:, None]).astype(np.float32)
     exact = load_feed_forward(torch.from_numpy(np.concatenate((gate, up))), torch.from_numpy(down))(x)
     ours = dequantise(IntegerExpert(IntegerWeights(quantise(gate), quantise(up), quantise(down)))(quantise(x)))
