@@ -35,14 +35,14 @@ def measure_width(width: int, rounds: int, budget_s: float) -> list[dict[str, An
         samples = interleaved(
             {
                 "float32": lambda x=x: exact(x),  # type: ignore[misc]
-                "integer": lambda q=quantised: ours(q),  # type: ignore[misc]
-                "with_rows": lambda x=x: dequantise(ours(quantise(x))),  # type: ignore[misc]
+                "integer": lambda q=quantised: ours.compute(q),  # type: ignore[misc]
+                "with_rows": lambda x=x: dequantise(ours.compute(quantise(x))),  # type: ignore[misc]
             },
             rounds,
             budget_s,
         )
         medians = {name: median_us(values) for name, values in samples.items()}
-        wanted, got = exact(x), dequantise(ours(quantised))
+        wanted, got = exact(x), dequantise(ours.compute(quantised))
         cells.append(
             {
                 "width": width,

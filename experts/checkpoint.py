@@ -23,7 +23,7 @@ from moray.experts.stored_weights import read_float32, require_tensors
 from moray.experts.tensors import expected_tensors, refuse_unknown, settle_mtp
 from moray.experts.tokenizer_files import TokenizerFiles, read_tokenizer_files
 from moray.experts.weights import ExpertWeights, assemble_expert
-from moray.types import ModelId
+from moray.types import ModelId, NumericClass
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -55,6 +55,10 @@ class Checkpoint:
         filled = (name for name, entry in entries.items() if entry.num_bytes)  # transformers keeps absent parts empty
         refuse_unknown(architecture, filled, str(folder))
         return cls(folder, architecture, entries)
+
+    @property
+    def numeric_class(self) -> NumericClass:
+        return "float32"  # whatever it is stored as
 
     def names(self) -> list[str]:
         return sorted(self.entries)

@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 Rows = NDArray[np.float32]  # [T, width], one row per token
 Ids = NDArray[np.int64]
+Array = NDArray[Any]
 
 # Registers for sixteen sums of sixteen lanes; elsewhere four sums of them fit.
 HAS_WIDE_REGISTERS = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))

@@ -15,6 +15,7 @@ from ray.serve import Application
 from moray import wire
 from moray.experts.executor import Executor
 from moray.experts.incarnation import next_incarnation
+from moray.experts.row_format import row_format
 from moray.experts.source import known_digests, open_model
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_thread import UplinkThread
@@ -61,7 +62,8 @@ class ExpertReplica:
         """``node_variable`` names the environment variable with this node's id. Raises ShardCorrupt, BadCheckpoint."""
         source = open_model(spec.model)
         weights = {expert: pack_expert(source.expert(expert)) for expert in spec.experts}
-        executor = Executor(weights, source.architecture.hidden_size, spec.capacity_rows)
+        rows = row_format(source.numeric_class)
+        executor = Executor(weights, source.architecture.hidden_size, spec.capacity_rows, rows)
         node_id = os.environ[node_variable]
         identity = ReplicaIdentity(
             node_id=node_id,
@@ -69,7 +71,7 @@ class ExpertReplica:
             experts=spec.experts,
             shards_digest=wire.digest_of(known_digests(source, spec.experts)),
             model_id=source.model_id,
-            numeric_class="float32",
+            numeric_class=source.numeric_class,
             token=bytes.fromhex(Path(spec.wire_token_file).read_text().strip()),
         )
         counter = Path(spec.incarnation_dir) / f"{node_id}.{spec.replica_id}"

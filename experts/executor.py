@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from moray import wire
-from moray.experts.compiled import Rows
-from moray.experts.ffn import FeedForward
+from moray.experts.compiled import Array
+from moray.experts.row_format import FLOAT32_ROWS, RowFormat
+from moray.experts.weights import ExpertFunction
 
 Answer = wire.Result | wire.Busy | wire.Failure
 
@@ -27,9 +28,16 @@ class _Segment:
 
 
 class Executor:
-    def __init__(self, weights: Mapping[int, Mapping[int, FeedForward]], hidden_size: int, capacity_rows: int) -> None:
+    def __init__(
+        self,
+        weights: Mapping[int, Mapping[int, ExpertFunction]],
+        hidden_size: int,
+        capacity_rows: int,
+        row_format: RowFormat = FLOAT32_ROWS,
+    ) -> None:
         """``weights[expert][layer]``; ``capacity_rows`` is how many rows one call of ``execute`` accepts."""
-        self._weights, self._hidden_size, self.capacity_rows = weights, hidden_size, capacity_rows
+        self._weights, self.capacity_rows = weights, capacity_rows
+        self._width, self._dtype = row_format.width(hidden_size), row_format.dtype
         self.rows_done = 0
 
     def execute(self, dispatches: Sequence[wire.Dispatch]) -> list[Answer]:
@@ -53,8 +61,8 @@ class Executor:
 
     def _problem(self, dispatch: wire.Dispatch) -> str | None:
         hidden, index = dispatch.hidden_states, dispatch.row_index
-        if hidden.ndim != 2 or hidden.shape[1] != self._hidden_size or hidden.dtype != np.float32:
-            return f"hidden_states must be float32 [rows, {self._hidden_size}]"
+        if hidden.ndim != 2 or hidden.shape[1] != self._width or hidden.dtype != self._dtype:
+            return f"hidden_states must be {self._dtype} [rows, {self._width}]"
         if len(index) != sum(n for _, n in dispatch.groups):
             return "row_index must have as many entries as the groups count"
         if max(index) >= len(hidden):
@@ -64,13 +72,13 @@ class Executor:
                 return f"this replica has no expert {expert} of layer {dispatch.layer}"
         return None
 
-    def _compute(self, dispatches: Sequence[wire.Dispatch]) -> list[Rows]:
+    def _compute(self, dispatches: Sequence[wire.Dispatch]) -> list[Array]:
         if len(dispatches) == 1 and _is_simple(dispatches[0]):
             [dispatch] = dispatches
             [(expert, count)] = dispatch.groups
             self.rows_done += count
             return [self._weights[expert][dispatch.layer](np.array(dispatch.hidden_states))]
-        outputs = [np.empty((len(d.row_index), self._hidden_size), np.float32) for d in dispatches]
+        outputs = [np.empty((len(d.row_index), self._width), self._dtype) for d in dispatches]
         for (layer, expert), segments in _by_expert(dispatches).items():
             rows = np.concatenate([dispatches[segment.dispatch].hidden_states[segment.rows] for segment in segments])
             computed = self._weights[expert][layer](rows)

@@ -95,7 +95,7 @@ def inspect_model(
         folder=model.folder,
         is_sharded=isinstance(model, ShardStore),
         model_id=model.model_id,
-        numeric_class=model.manifest.numeric_class if isinstance(model, ShardStore) else "float32",
+        numeric_class=model.numeric_class,
         architecture=a,
         num_parameters=_count(tensors),
         num_backbone_parameters=backbone,

@@ -18,6 +18,7 @@ from moray.experts.integer_kernel import PANEL, SIGMOID_STEPS, integer_expert_ke
 from moray.experts.simd import LANES
 from moray.experts.simd_int8 import OFFSET, QUAD
 
+SCALE_BYTES = 5  # a mantissa and a shift
 MAX_WIDTH = 1 << 16  # of either side: sums of so many products of bytes have 31 bits
 SIGMOID_STEP = Decimal(1) / 128
 
@@ -41,7 +42,7 @@ class IntegerWeights:
 
 
 class IntegerExpert:
-    """The weights as the kernel wants them."""
+    """The weights as the kernel wants them; calling it takes and gives rows as they travel, see ``to_bytes``."""
 
     def __init__(self, weights: IntegerWeights) -> None:
         self.width, self.hidden_size = weights.gate.values.shape
@@ -62,7 +63,10 @@ class IntegerExpert:
         self._down_scales = mantissas[2], falls[2]
         self._lowest = np.array(lowest, np.int64)
 
-    def __call__(self, x: ScaledRows) -> ScaledRows:
+    def __call__(self, rows: NDArray[np.int8]) -> NDArray[np.int8]:
+        return to_bytes(self.compute(from_bytes(rows)))
+
+    def compute(self, x: ScaledRows) -> ScaledRows:
         """x [T, D] -> [T, D]; a row's result depends on nothing but the row and the weights."""
         num_rows, width = x.values.shape
         if width != self.hidden_size:
@@ -89,6 +93,21 @@ class IntegerExpert:
             shifts,
         )
         return ScaledRows(out, mantissas.astype(np.int32), shifts.astype(np.int8))
+
+
+def to_bytes(rows: ScaledRows) -> NDArray[np.int8]:
+    """[R, width + SCALE_BYTES]: a row's values, its mantissa (four bytes, little-endian), its shift."""
+    num_rows, width = rows.values.shape
+    out = np.empty((num_rows, width + SCALE_BYTES), np.int8)
+    out[:, :width] = rows.values
+    out[:, width:-1] = rows.mantissas.astype("<i4").view(np.int8).reshape(num_rows, -1)
+    out[:, -1] = rows.shifts
+    return out
+
+
+def from_bytes(rows: NDArray[np.int8]) -> ScaledRows:
+    mantissas = np.ascontiguousarray(rows[:, -SCALE_BYTES:-1]).view("<i4")[:, 0]
+    return ScaledRows(rows[:, :-SCALE_BYTES], mantissas, rows[:, -1])
 
 
 def quantise(rows: Rows) -> ScaledRows:

@@ -105,11 +105,13 @@ class Manifest(BaseModel):
         raise IndexError(f"expert {expert_id} is not one of the model's {self.architecture.num_experts}")
 
 
-def build_manifest(architecture: Architecture, files: list[ManifestFile]) -> Manifest:
-    """The float32 manifest of these files, its ``model_id`` computed."""
+def build_manifest(
+    architecture: Architecture, files: list[ManifestFile], numeric_class: NumericClass = "float32"
+) -> Manifest:
+    """The manifest of these files, its ``model_id`` computed."""
     content = {
         "format_version": FORMAT_VERSION,
-        "numeric_class": "float32",
+        "numeric_class": numeric_class,
         "architecture": architecture.model_dump(mode="json"),
         "files": [file.model_dump(mode="json") for file in files],
     }

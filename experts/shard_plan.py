@@ -49,7 +49,11 @@ def plan_expert(entries: Entries, architecture: Architecture, expert_id: int) ->
     if not 0 <= expert_id < architecture.num_experts:
         raise IndexError(f"expert {expert_id} is not one of the model's {architecture.num_experts}")
     names = expert_tensors(architecture, expert_id)
-    return PlannedFile(f"expert-{expert_id:05d}.safetensors", expert_id, _in_file_order(_stored(entries, names)))
+    return PlannedFile(expert_file_name(expert_id), expert_id, in_file_order(_stored(entries, names)))
+
+
+def expert_file_name(expert_id: int) -> str:
+    return f"expert-{expert_id:05d}.safetensors"
 
 
 def plan_backbone(entries: Entries, architecture: Architecture, file_bytes: int) -> list[PlannedFile]:
@@ -64,7 +68,7 @@ def plan_backbone(entries: Entries, architecture: Architecture, file_bytes: int)
         groups[-1].append(entry)
         size += entry.num_bytes
     return [
-        PlannedFile(f"backbone-{index:05d}-of-{len(groups):05d}.safetensors", None, _in_file_order(group))
+        PlannedFile(f"backbone-{index:05d}-of-{len(groups):05d}.safetensors", None, in_file_order(group))
         for index, group in enumerate(groups, start=1)
     ]
 
@@ -79,7 +83,7 @@ def _stored(entries: Entries, names: Iterable[str]) -> list[TensorEntry]:
     return found
 
 
-def _in_file_order(entries: list[TensorEntry]) -> tuple[TensorEntry, ...]:
+def in_file_order(entries: list[TensorEntry]) -> tuple[TensorEntry, ...]:
     """Wide dtypes first, so that every tensor starts at a multiple of its item size; otherwise the order
     given.
     """

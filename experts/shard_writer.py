@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from moray.errors import ShardCorrupt
 from moray.experts.safetensors_file import TensorEntry
@@ -24,10 +24,15 @@ def file_chunks(planned: PlannedFile) -> Iterator[memoryview]:
         yield from _tensor_chunks(entry, buffer)
 
 
-def digest_file(planned: PlannedFile, on_chunk: Callable[[memoryview], None] | None = None) -> str:
-    """Hex SHA-256 of the planned file; ``on_chunk`` sees each piece, for example to write it."""
+def digest_file(planned: PlannedFile) -> str:
+    """Hex SHA-256 of the planned file."""
+    return digest_chunks(file_chunks(planned))
+
+
+def digest_chunks(chunks: Iterable[memoryview], on_chunk: Callable[[memoryview], None] | None = None) -> str:
+    """Hex SHA-256 of all pieces; ``on_chunk`` sees each, for example to write it."""
     digest = hashlib.sha256()
-    for chunk in file_chunks(planned):
+    for chunk in chunks:
         digest.update(chunk)
         if on_chunk is not None:
             on_chunk(chunk)

@@ -11,7 +11,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from pathlib import Path
 from moray.errors import BadCheckpoint, BadSetting
 from moray.experts.checkpoint import Checkpoint
 from moray.experts.manifest import MANIFEST_FILE, Manifest, ManifestFile, build_manifest, encode_manifest
+from moray.experts.quantising import integer_chunks, plan_integer_expert
 from moray.experts.shard_journal import (
     JOURNAL_FILE,
     PARTIAL_SUFFIX,
@@ -27,9 +28,10 @@ from moray.experts.shard_journal import (
     put_in_place,
     write_whole,
 )
-from moray.experts.shard_plan import BACKBONE_FILE_BYTES, PlannedFile, plan_shards
-from moray.experts.shard_writer import digest_file
+from moray.experts.shard_plan import BACKBONE_FILE_BYTES, PlannedFile, plan_backbone, plan_shards
+from moray.experts.shard_writer import digest_chunks, file_chunks
 from moray.experts.tokenizer_files import TOKENIZER_FILES
+from moray.types import NumericClass
 
 # name of the file being written, bytes done of the whole run, bytes of the whole run
 Progress = Callable[[str, int, int], None]
@@ -42,31 +44,40 @@ def write_shards(
     out: Path | str,
     progress: Progress | None = None,
     backbone_file_bytes: int = BACKBONE_FILE_BYTES,
+    numeric_class: NumericClass = "float32",
 ) -> Manifest:
     """Shard the Hugging Face checkpoint ``source`` into the folder ``out``, made if need be.
 
-    The output is a function of the checkpoint's tensors and configuration files and of
-    ``backbone_file_bytes``. Raises what Checkpoint.open raises; BadSetting when ``out`` holds something
-    else, is another run's, or its disk is too small or fails.
+    ``float32`` copies experts as they are stored; ``int8`` quantises them. The output is a function of the
+    checkpoint's tensors and configuration files and of ``backbone_file_bytes``. Raises what Checkpoint.open
+    raises; BadSetting when ``out`` holds something else, is another run's, or its disk is too small or fails.
     """
     if (Path(source) / MANIFEST_FILE).exists():
         raise BadCheckpoint(f"{source} is sharded already; give the checkpoint that it was made from")
     checkpoint = Checkpoint.open(source)
     out = Path(out)
     _require_apart(checkpoint.folder, out)
-    plan = plan_shards(checkpoint.entries, checkpoint.architecture, backbone_file_bytes)
+    run_id = str(checkpoint.model_id)
+    if numeric_class == "int8":
+        arch = checkpoint.architecture
+        plan = plan_backbone(checkpoint.entries, arch, backbone_file_bytes)
+        plan += [plan_integer_expert(arch, expert_id) for expert_id in range(arch.num_experts)]
+        run_id = hashlib.sha256(f"{run_id} int8".encode()).hexdigest()
+    else:
+        plan = plan_shards(checkpoint.entries, checkpoint.architecture, backbone_file_bytes)
+    quantised = checkpoint if numeric_class == "int8" else None
     copies = [checkpoint.folder / name for name in ("config.json", *TOKENIZER_FILES)]
     copies = [path for path in copies if path.is_file()]
     try:
         out.mkdir(parents=True, exist_ok=True)
         with _only_run(out):
-            journal = ShardJournal.open(out, str(checkpoint.model_id))
+            journal = ShardJournal.open(out, run_id)
             _require_ours(out, {file.name for file in plan} | {path.name for path in copies})
             _require_space(out, plan, journal)
             journal.save()
-            files = _write_weights(plan, journal, progress)
+            files = _write_weights(plan, quantised, journal, progress)
             files += [_copy_small(path, out) for path in copies]
-            manifest = build_manifest(checkpoint.architecture, files)
+            manifest = build_manifest(checkpoint.architecture, files, numeric_class)
             write_whole(out / MANIFEST_FILE, encode_manifest(manifest))
             return manifest
     except OSError as exc:
@@ -75,14 +86,20 @@ def write_shards(
         ) from None
 
 
-def _write_weights(plan: list[PlannedFile], journal: ShardJournal, progress: Progress | None) -> list[ManifestFile]:
+def _write_weights(
+    plan: list[PlannedFile], quantised: Checkpoint | None, journal: ShardJournal, progress: Progress | None
+) -> list[ManifestFile]:
+    """``quantised``: where experts' weights come from that are not copied as they are."""
     total = sum(file.size_bytes for file in plan)
     done = 0
     files: list[ManifestFile] = []
     for planned in plan:
         file = journal.finished(planned.name, planned.size_bytes)
         if file is None:
-            file = _write_file(planned, journal.folder, _Meter(progress, planned.name, done, total))
+            chunks = file_chunks(planned)
+            if quantised is not None and planned.expert is not None:
+                chunks = integer_chunks(planned, quantised.tensor)
+            file = _write_file(planned, chunks, journal.folder, _Meter(progress, planned.name, done, total))
             journal.record(file)
         done += planned.size_bytes
         if progress is not None:
@@ -104,7 +121,7 @@ class _Meter:
             self.progress(self.name, self.done, self.total)
 
 
-def _write_file(planned: PlannedFile, out: Path, meter: _Meter) -> ManifestFile:
+def _write_file(planned: PlannedFile, chunks: Iterable[memoryview], out: Path, meter: _Meter) -> ManifestFile:
     path = out / planned.name
     partial = out / (planned.name + PARTIAL_SUFFIX)
     with partial.open("wb") as file:
@@ -113,7 +130,7 @@ def _write_file(planned: PlannedFile, out: Path, meter: _Meter) -> ManifestFile:
             file.write(chunk)
             meter.add(len(chunk))
 
-        sha256 = digest_file(planned, write)
+        sha256 = digest_chunks(chunks, write)
         file.flush()
         flush_to_disk(file.fileno())
     put_in_place(partial, path)

@@ -15,8 +15,8 @@ from moray.experts.manifest import MANIFEST_FILE
 from moray.experts.shard_journal import JOURNAL_FILE
 from moray.experts.store import ShardStore
 from moray.experts.tokenizer_files import TokenizerFiles
-from moray.experts.weights import ExpertWeights
-from moray.types import ModelId
+from moray.experts.weights import AnyWeights
+from moray.types import ModelId, NumericClass
 
 
 class ModelSource(Protocol):
@@ -31,11 +31,14 @@ class ModelSource(Protocol):
     @property
     def model_id(self) -> ModelId: ...
 
+    @property
+    def numeric_class(self) -> NumericClass: ...
+
     def tensor(self, name: str) -> Tensor:
         """A tensor by its checkpoint name, float32. Raises KeyError for an unknown name."""
         ...
 
-    def expert(self, expert_id: int) -> Mapping[int, ExpertWeights]:
+    def expert(self, expert_id: int) -> Mapping[int, AnyWeights]:
         """One expert's weights by layer index, the MTP layers' included.
 
         Raises IndexError for an unknown one.

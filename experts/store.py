@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,13 @@ from torch import Tensor
 from moray.architecture import Architecture
 from moray.errors import ShardCorrupt
 from moray.experts.manifest import Manifest, ManifestFile, read_manifest
+from moray.experts.quantising import read_integer_expert
 from moray.experts.safetensors_file import TensorEntry, read_header
 from moray.experts.stored_weights import read_float32, require_tensors
 from moray.experts.tensors import Shape, expected_tensors, expert_of, expert_tensors
 from moray.experts.tokenizer_files import TokenizerFiles, read_tokenizer_files
-from moray.experts.weights import ExpertWeights, assemble_expert
-from moray.types import ModelId
+from moray.experts.weights import AnyWeights, assemble_expert
+from moray.types import ModelId, NumericClass
 
 HASH_CHUNK_BYTES = 1 << 20
 
@@ -51,6 +52,10 @@ class ShardStore:
         return self.manifest.architecture
 
     @property
+    def numeric_class(self) -> NumericClass:
+        return self.manifest.numeric_class
+
+    @property
     def model_id(self) -> ModelId:
         return ModelId(self.manifest.model_id)
 
@@ -69,16 +74,20 @@ class ShardStore:
         Raises KeyError for an unknown name, ShardCorrupt for a file that differs from the manifest.
         """
         expert_id = expert_of(name)
-        if expert_id is not None and expert_id >= self.architecture.num_experts:
+        if expert_id is not None and (expert_id >= self.architecture.num_experts or self.numeric_class != "float32"):
             raise KeyError(name)
         entries = self._backbone if expert_id is None else self._expert_entries(expert_id)
         return read_float32(entries, name, self.architecture.fp8_block)
 
-    def expert(self, expert_id: int) -> dict[int, ExpertWeights]:
+    def expert(self, expert_id: int) -> Mapping[int, AnyWeights]:
         """One expert's weights by layer index.
 
         Raises IndexError for an unknown one, ShardCorrupt as tensor().
         """
+        if self.numeric_class == "int8":
+            file = self.manifest.expert_file(expert_id)
+            self._require_verified(file)
+            return read_integer_expert(self.folder / file.name, self.architecture, expert_id)
         entries = self._expert_entries(expert_id)
         block = self.architecture.fp8_block
         return assemble_expert(lambda name: read_float32(entries, name, block), self.architecture, expert_id)

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from moray.architecture import Architecture
-from moray.experts.ffn import FeedForward, load_feed_forward
+from moray.experts.compiled import Array
+from moray.experts.ffn import load_feed_forward
+from moray.experts.integer import IntegerExpert, IntegerWeights
 from moray.experts.tensors import expert_prefix
 
 
@@ -28,9 +30,16 @@ class ExpertWeights:
         return self.gate_up.numel() + self.down.numel()
 
 
-def pack_expert(weights: Mapping[int, ExpertWeights]) -> dict[int, FeedForward]:
+AnyWeights = ExpertWeights | IntegerWeights
+ExpertFunction = Callable[[Array], Array]  # rows as they travel [T, width] to as many; see experts.row_format
+
+
+def pack_expert(weights: Mapping[int, AnyWeights]) -> dict[int, ExpertFunction]:
     """The same weights as the kernels serve them, by layer."""
-    return {layer: load_feed_forward(one.gate_up, one.down) for layer, one in weights.items()}
+    return {
+        layer: IntegerExpert(one) if isinstance(one, IntegerWeights) else load_feed_forward(one.gate_up, one.down)
+        for layer, one in weights.items()
+    }
 
 
 def assemble_expert(

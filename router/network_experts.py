@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Mapping
 import numpy as np
 
 from moray import wire
-from moray.experts.compiled import Ids, Rows
+from moray.experts.compiled import Array, Ids, Rows
+from moray.experts.row_format import FLOAT32_ROWS, RowFormat
 from moray.router.directory import Directory
 from moray.router.listener import Counters
 from moray.router.selection import choose
@@ -20,15 +21,21 @@ from moray.router.uplink import Answer, DispatchFailed, Uplink
 class NetworkExperts:
     """The ExpertTransport over live uplinks."""
 
-    def __init__(self, directory: Directory, counters: Counters, timeout_s: float = 3.0) -> None:
-        self.directory, self.counters, self.timeout_s = directory, counters, timeout_s
+    def __init__(
+        self,
+        directory: Directory,
+        counters: Counters,
+        timeout_s: float = 3.0,
+        row_format: RowFormat = FLOAT32_ROWS,
+    ) -> None:
+        self.directory, self.counters, self.timeout_s, self.row_format = directory, counters, timeout_s, row_format
         self._rng = random.Random()
 
     def missing(self) -> frozenset[int]:
         return self.directory.missing()
 
     def dispatch(self, layer: int, hidden_states: Rows, expert_ids: Ids) -> Awaitable[Rows]:
-        work = _Round(self, layer, hidden_states, expert_ids.shape)
+        work = _Round(self, layer, self.row_format.encode(hidden_states), expert_ids.shape)
         work.send(group_by_expert(expert_ids))
         return work.outputs
 
@@ -47,11 +54,11 @@ class _Round:
     """One layer's rows on their way. Results are put in place as they arrive, so that their order decides nothing; what
     fails is sent again to another replica."""
 
-    def __init__(self, experts: NetworkExperts, layer: int, hidden_states: Rows, shape: tuple[int, int]) -> None:
-        """``shape`` (T, K): rows and experts of each."""
+    def __init__(self, experts: NetworkExperts, layer: int, hidden_states: Array, shape: tuple[int, int]) -> None:
+        """hidden_states: as they travel. ``shape`` (T, K): rows and experts of each."""
         self._experts, self._layer, self._hidden_states = experts, layer, hidden_states
         self._shape, self._experts_per_token = shape, shape[1]
-        self._answered = np.empty((shape[0] * shape[1], hidden_states.shape[1]), np.float32)
+        self._answered = np.empty((shape[0] * shape[1], hidden_states.shape[1]), hidden_states.dtype)
         self._num_pending = 0  # places
         self._failed: dict[int, set[Uplink]] = {}  # by expert
         self.outputs: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()  # [T, K, D]
@@ -99,7 +106,8 @@ class _Round:
             else:
                 self._answered[places] = answer
             if not self._num_pending:
-                self.outputs.set_result(self._answered.reshape(*self._shape, -1))
+                outputs = self._experts.row_format.decode(self._answered)
+                self.outputs.set_result(outputs.reshape(*self._shape, -1))
 
         uplink.dispatch(self._layer, groups, row_index, hidden_states, self._experts.timeout_s, on_answer)
 
@@ -126,7 +134,7 @@ def split_load(places_of: Mapping[int, list[int]], max_rows: int) -> list[Mappin
     return list(loads)
 
 
-def distinct_rows(hidden_states: Rows, rows: list[int]) -> tuple[Rows, list[int]]:
+def distinct_rows(hidden_states: Array, rows: list[int]) -> tuple[Array, list[int]]:
     """hidden_states [T, D] and the rows [A] wanted of it -> the distinct ones [R, D] ascending and, for each of A,
     its place among them: a token that goes to several experts of one uplink travels once."""
     if len(hidden_states) == 1:

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from moray.architecture import Architecture
 from moray.config import Settings
 from moray.errors import BadSetting
+from moray.experts.row_format import row_format
 from moray.experts.source import ModelSource, known_digests, open_model
 from moray.router.backbone import load_backbone
 from moray.router.directory import Directory
@@ -102,7 +103,11 @@ class RouterService:
         scheduler = self.engine.scheduler
         return {
             "network_id": self.spec.settings.network_id,
-            "model": {"name": self.spec.model_name, "id": self.source.model_id, "numeric_class": "float32"},
+            "model": {
+                "name": self.spec.model_name,
+                "id": self.source.model_id,
+                "numeric_class": self.source.numeric_class,
+            },
             "num_experts": self.directory.num_experts,
             "missing_experts": sorted(self.engine.experts.missing()),
             "batch_invariant": not self.variance,
@@ -125,7 +130,7 @@ class RouterService:
         return NetworkIdentity(
             network_id=spec.settings.network_id,
             model_id=self.source.model_id,
-            numeric_class="float32",
+            numeric_class=self.source.numeric_class,
             num_experts=self.source.architecture.num_experts,
             router=f"{spec.data_host}:{spec.data_port}",
             token=bytes.fromhex(Path(spec.wire_token_file).read_text().strip()),
@@ -152,7 +157,12 @@ class RouterService:
         server = await listen(self.acceptor, self.spec.data_host, self.spec.data_port)
         watch = asyncio.create_task(self.acceptor.watch())
         try:
-            yield NetworkExperts(self.directory, self.acceptor.counters, self.spec.settings.dispatch_timeout_s)
+            yield NetworkExperts(
+                self.directory,
+                self.acceptor.counters,
+                self.spec.settings.dispatch_timeout_s,
+                row_format(self.source.numeric_class),
+            )
         finally:
             watch.cancel()
             server.close()

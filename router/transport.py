@@ -9,6 +9,7 @@ import numpy as np
 
 from moray.errors import ExpertUnavailable
 from moray.experts.compiled import Ids, Rows
+from moray.experts.row_format import row_format
 from moray.experts.source import ModelSource
 from moray.experts.weights import pack_expert
 
@@ -41,14 +42,14 @@ class LocalExperts:
 
     def __init__(self, source: ModelSource) -> None:
         self.weights = [pack_expert(source.expert(expert)) for expert in range(source.architecture.num_experts)]
+        self.row_format = row_format(source.numeric_class)
 
     async def dispatch(self, layer: int, hidden_states: Rows, expert_ids: Ids) -> Rows:
-        width, per_row = hidden_states.shape[1], expert_ids.shape[1]
-        outputs = np.empty((expert_ids.size, width), np.float32)
+        rows, per_row = self.row_format.encode(hidden_states), expert_ids.shape[1]
+        outputs = np.empty((expert_ids.size, rows.shape[1]), rows.dtype)
         for expert, places in group_by_expert(expert_ids).items():
-            rows = hidden_states[[place // per_row for place in places]]
-            outputs[places] = self.weights[expert][layer](rows)
-        return outputs.reshape(-1, per_row, width)
+            outputs[places] = self.weights[expert][layer](rows[[place // per_row for place in places]])
+        return self.row_format.decode(outputs).reshape(-1, per_row, hidden_states.shape[1])
 
     def missing(self) -> frozenset[int]:
         return frozenset()

@@ -10,13 +10,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from moray import wire
 from moray.errors import JoinRefused, MorayError, WireError
-from moray.experts.compiled import Rows
+from moray.experts.compiled import Array
 from moray.router.selection import Candidate
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 LATENCY_WEIGHT = 0.1  # of the newest sample in the running mean
 READ_GRACE_S = 0.01  # one turn of the loop, for answers that lie unread when a deadline passes
 FIRST_LATENCY_S = 0.001  # assumed until the first result
-FLOAT32 = np.dtype(np.float32)
 LARGE_BYTES = 64 << 10  # smaller frames cannot pile up: MAX_UNANSWERED ends it before
 MAX_UNANSWERED = 256  # dispatches given up on; a peer that owes more is closed
 MAX_UNREAD_BYTES = 2 * wire.MAX_FRAME_BYTES  # written and not taken by the peer; beyond it the peer is closed
@@ -39,13 +38,14 @@ class DispatchFailed(MorayError):
     code = "dispatch_failed"
 
 
-Answer = wire.Tensor | DispatchFailed  # outputs [A, D] float32
+Answer = wire.Tensor | DispatchFailed  # outputs, of the width and dtype of what was sent
 
 
 @dataclass(slots=True)
 class _InFlight:
     on_answer: Callable[[Answer], None]
     shape: tuple[int, int]  # of the result
+    dtype: np.dtype[Any]
     sent_at: float
     deadline: float
 
@@ -178,7 +178,7 @@ class Uplink(asyncio.Protocol):
         layer: int,
         groups: list[tuple[int, int]],
         row_index: list[int],
-        hidden_states: Rows,
+        hidden_states: Array,
         timeout_s: float,
         on_answer: Callable[[Answer], None],
     ) -> None:
@@ -191,7 +191,9 @@ class Uplink(asyncio.Protocol):
         self._write(wire.Dispatch(seq, layer, groups, row_index, hidden_states, int(timeout_s * 1000)))
         # What follows the write runs while the replica works.
         num_rows, now = len(row_index), monotonic()
-        self._in_flight[seq] = _InFlight(on_answer, (num_rows, hidden_states.shape[1]), now, now + timeout_s)
+        self._in_flight[seq] = _InFlight(
+            on_answer, (num_rows, hidden_states.shape[1]), hidden_states.dtype, now, now + timeout_s
+        )
         self.rows_in_flight += num_rows
         self.rows_sent += num_rows
         if self._expiry is None:
@@ -205,8 +207,9 @@ class Uplink(asyncio.Protocol):
         if flight is None:
             self._let_pass(result.seq)
             return
-        if outputs.shape != flight.shape or outputs.dtype != FLOAT32:
-            raise WireError(f"a result of {outputs.dtype} {outputs.shape} where float32 {flight.shape} was due")
+        if outputs.shape != flight.shape or outputs.dtype != flight.dtype:
+            due = f"{flight.dtype} {flight.shape}"
+            raise WireError(f"a result of {outputs.dtype} {outputs.shape} where {due} was due")
         del self._in_flight[result.seq]
         self.latency_s += LATENCY_WEIGHT * (self.heard_at - flight.sent_at - self.latency_s)
         self.rows_in_flight -= flight.shape[0]

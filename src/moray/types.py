@@ -14,7 +14,7 @@ ReplicaId = NewType("ReplicaId", str)  # stable across restarts on one node, "ex
 RequestId = NewType("RequestId", str)
 ModelId = NewType("ModelId", str)  # hex SHA-256 over the manifest's content
 
-NumericClass = Literal["float32"]  # integer classes join here
+NumericClass = Literal["float32", "int8"]  # of experts; the rest is always float32
 
 FinishReason = Literal["stop", "length"]
 

@@ -19,6 +19,7 @@ from moray.errors import BadCheckpoint, UnsupportedArchitecture
 from moray.experts.checkpoint import Checkpoint
 from moray.experts.random_checkpoint import FP8_CONFIG, TINY_CONFIG, write_random_checkpoint
 from moray.experts.source import open_model
+from moray.experts.weights import ExpertWeights
 
 BLOCK = (16, 16)
 FP8_TINY = TINY_CONFIG | {"quantization_config": FP8_CONFIG | {"weight_block_size": list(BLOCK)}}
@@ -79,12 +80,14 @@ def test_expert_weights_are_gate_rows_then_up_rows(pristine: Path) -> None:
     expert = model.expert(3)
     assert sorted(expert) == [1, 2]
     prefix = "model.layers.2.mlp.experts.3"
-    assert expert[2].gate_up.shape == (48, 48)
-    assert expert[2].gate_up.dtype == expert[2].down.dtype == torch.float32
-    assert torch.equal(expert[2].gate_up[:24], model.tensor(f"{prefix}.gate_proj.weight"))
-    assert torch.equal(expert[2].gate_up[24:], model.tensor(f"{prefix}.up_proj.weight"))
-    assert torch.equal(expert[2].down, model.tensor(f"{prefix}.down_proj.weight"))
-    assert expert[2].num_parameters == 3 * 48 * 24
+    weights = expert[2]
+    assert isinstance(weights, ExpertWeights)
+    assert weights.gate_up.shape == (48, 48)
+    assert weights.gate_up.dtype == weights.down.dtype == torch.float32
+    assert torch.equal(weights.gate_up[:24], model.tensor(f"{prefix}.gate_proj.weight"))
+    assert torch.equal(weights.gate_up[24:], model.tensor(f"{prefix}.up_proj.weight"))
+    assert torch.equal(weights.down, model.tensor(f"{prefix}.down_proj.weight"))
+    assert weights.num_parameters == 3 * 48 * 24
     for unknown in (-1, 8):
         with pytest.raises(IndexError):
             model.expert(unknown)

@@ -15,15 +15,14 @@ from hypothesis import strategies as st
 from moray import wire
 from moray.experts.compiled import Rows
 from moray.experts.executor import Executor
-from moray.experts.ffn import FeedForward
 from moray.experts.product_kernel import BLOCK_ROWS
-from moray.experts.weights import ExpertWeights, pack_expert
+from moray.experts.weights import ExpertFunction, ExpertWeights, pack_expert
 from wire_kit import bits, payload_of
 
 WIDTH, INNER, LAYERS, EXPERTS = 24, 17, (1, 3), (0, 2, 5)
 
 
-def make_weights() -> dict[int, dict[int, FeedForward]]:
+def make_weights() -> dict[int, dict[int, ExpertFunction]]:
     torch.manual_seed(0)
     return {
         expert: pack_expert(

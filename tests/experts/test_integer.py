@@ -78,7 +78,7 @@ def test_every_byte_is_the_specifications(
     rng = np.random.default_rng(seed)
     weights = any_weights(rng, hidden_size, width, is_wild=is_wild)
     x = any_rows(rng, num_rows, hidden_size, is_wild=is_wild)
-    assert as_lists(IntegerExpert(weights)(x)) == expected(weights, x)
+    assert as_lists(IntegerExpert(weights).compute(x)) == expected(weights, x)
 
 
 @pytest.mark.parametrize("extreme", [-128, 127])
@@ -91,7 +91,7 @@ def test_the_largest_bytes_and_scales_are_the_specifications(extreme: int, manti
 
     weights = IntegerWeights(filled(20, 300), filled(20, 300), filled(300, 20))
     x = filled(2, 300)
-    assert as_lists(IntegerExpert(weights)(x)) == expected(weights, x)
+    assert as_lists(IntegerExpert(weights).compute(x)) == expected(weights, x)
 
 
 def test_the_widest_sum_does_not_overflow() -> None:
@@ -99,7 +99,7 @@ def test_the_widest_sum_does_not_overflow() -> None:
     one = ScaledRows(deep, np.array([2**30], np.int32), np.array([0], np.int8))
     thin = ScaledRows(deep.T.copy(), np.full(MAX_WIDTH, 2**30, np.int32), np.zeros(MAX_WIDTH, np.int8))
     weights = IntegerWeights(one, one, thin)
-    assert as_lists(IntegerExpert(weights)(one)) == expected(weights, one)
+    assert as_lists(IntegerExpert(weights).compute(one)) == expected(weights, one)
 
 
 def test_a_wider_expert_is_refused() -> None:
@@ -110,20 +110,20 @@ def test_a_wider_expert_is_refused() -> None:
     with pytest.raises(ValueError, match="at most 65536"):
         IntegerExpert(IntegerWeights(zeros(1, wide), zeros(1, wide), zeros(wide, 1)))
     with pytest.raises(ValueError, match="rows of 3 values where 2 are due"):
-        IntegerExpert(IntegerWeights(zeros(1, 2), zeros(1, 2), zeros(2, 1)))(zeros(1, 3))
+        IntegerExpert(IntegerWeights(zeros(1, 2), zeros(1, 2), zeros(2, 1))).compute(zeros(1, 3))
 
 
 def test_a_row_has_the_same_bytes_alone_in_any_batch_and_from_any_thread() -> None:
     rng = np.random.default_rng(5)
     expert = IntegerExpert(any_weights(rng, 96, 80, is_wild=False))
     x = any_rows(rng, 64, 96, is_wild=False)
-    whole = as_lists(expert(x))
+    whole = as_lists(expert.compute(x))
     for count in (1, 2, 3, 5, 8, 33):
         parts = [some(x, slice(i, i + count)) for i in range(0, 64, count)]
         with ThreadPoolExecutor(4) as pool:
-            assert [row for done in pool.map(expert, parts) for row in as_lists(done)] == whole
+            assert [row for done in pool.map(expert.compute, parts) for row in as_lists(done)] == whole
     order = rng.permutation(64)
-    assert as_lists(expert(some(x, order))) == [whole[i] for i in order]
+    assert as_lists(expert.compute(some(x, order))) == [whole[i] for i in order]
 
 
 @pytest.mark.parametrize("rows, vectors", [(1, 1), (4, 4), (2, 2), (3, 1)])
@@ -172,6 +172,6 @@ def test_an_integer_expert_is_near_the_float32_one() -> None:
     down = rng.standard_normal((256, 192), np.float32) / np.float32(14)
     x = (rng.standard_normal((16, 256)) * np.logspace(-3, 1, 16)[:, None]).astype(np.float32)
     exact = load_feed_forward(torch.from_numpy(np.concatenate((gate, up))), torch.from_numpy(down))(x)
-    ours = dequantise(IntegerExpert(IntegerWeights(quantise(gate), quantise(up), quantise(down)))(quantise(x)))
+    ours = dequantise(IntegerExpert(IntegerWeights(quantise(gate), quantise(up), quantise(down))).compute(quantise(x)))
     errors = np.linalg.norm(ours - exact, axis=1) / np.linalg.norm(exact, axis=1)
     assert errors.max() < 0.06

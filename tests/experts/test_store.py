@@ -18,6 +18,7 @@ from moray.experts.random_checkpoint import FP8_CONFIG, TINY_CONFIG, write_rando
 from moray.experts.sharding import write_shards
 from moray.experts.source import ModelSource, open_model
 from moray.experts.store import ShardStore
+from moray.experts.weights import ExpertWeights
 
 FP8_MTP = TINY_CONFIG | {
     "num_nextn_predict_layers": 1,
@@ -73,8 +74,10 @@ def test_both_sources_are_the_same_model(pristine: tuple[Path, Path]) -> None:
         ours, theirs = shards.expert(expert_id), source.expert(expert_id)
         assert sorted(ours) == sorted(theirs) == [1, 2, 3]
         for layer in ours:
-            assert torch.equal(ours[layer].gate_up, theirs[layer].gate_up)
-            assert torch.equal(ours[layer].down, theirs[layer].down)
+            one, other = ours[layer], theirs[layer]
+            assert isinstance(one, ExpertWeights) and isinstance(other, ExpertWeights)
+            assert torch.equal(one.gate_up, other.gate_up)
+            assert torch.equal(one.down, other.down)
 
 
 def test_digests_are_those_of_the_files(pristine: tuple[Path, Path]) -> None:

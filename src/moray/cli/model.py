@@ -26,6 +26,7 @@ from moray.errors import BadSetting
 if TYPE_CHECKING:
     from moray.experts.inspection import ModelReport
     from moray.experts.manifest import Manifest
+    from moray.types import NumericClass
 
 # torch takes seconds to import, so what needs it is imported where it is used.
 
@@ -41,6 +42,20 @@ def shard(
     as_json: JsonOption = False,
 ) -> None:
     """Cut a checkpoint into a backbone and one shard per expert, as stored, with a manifest."""
+    _write(checkpoint, out, "float32", as_json)
+
+
+@app.command("quantize")
+def quantize(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder in Hugging Face format (config.json, *.safetensors).")],
+    out: Annotated[Path, typer.Argument(help="Folder to write the shards into; run again to continue.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Cut a checkpoint like `shard`, with experts of bytes: exact integers, the same answer on every machine."""
+    _write(checkpoint, out, "int8", as_json)
+
+
+def _write(checkpoint: Path, out: Path, numeric_class: NumericClass, as_json: bool) -> None:
     from moray.experts.sharding import write_shards
 
     with _progress(is_shown=not as_json) as bar:
@@ -49,7 +64,7 @@ def shard(
         def advance(name: str, done: int, total: int) -> None:
             bar.update(task, description=name, completed=done, total=total)
 
-        manifest = write_shards(checkpoint, out, advance)
+        manifest = write_shards(checkpoint, out, advance, numeric_class=numeric_class)
     if as_json:
         print(json.dumps(_shard_result(out, manifest)))
         return
@@ -123,6 +138,7 @@ def _shard_result(out: Path, manifest: Manifest) -> dict[str, object]:
     return {
         "folder": str(out),
         "model_id": manifest.model_id,
+        "numeric_class": manifest.numeric_class,
         "num_experts": manifest.architecture.num_experts,
         "num_files": len(manifest.files),
         "size_bytes": sum(file.size_bytes for file in manifest.files),

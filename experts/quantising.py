@@ -1,0 +1,62 @@
+"""Experts as bytes on disk: which tensors a quantised shard holds, making them, reading them.
+
+For each matrix of a layer ``X.weight`` (I8, ``[out, in]``), ``X.mantissa`` (I32, ``[out]``) and ``X.shift``
+(I8, ``[out]``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from torch import Tensor
+
+from moray.architecture import Architecture
+from moray.errors import BadCheckpoint
+from moray.experts.integer import IntegerWeights, ScaledRows, quantise
+from moray.experts.linear import to_array
+from moray.experts.safetensors_file import TensorEntry, read_header, read_tensor
+from moray.experts.shard_plan import PlannedFile, expert_file_name, in_file_order
+from moray.experts.tensors import expert_prefix, expert_tensors
+
+_MATRICES = ("gate_proj", "up_proj", "down_proj")
+_PARTS = (("weight", "I8", 1), ("mantissa", "I32", 4), ("shift", "I8", 1))  # name, dtype, bytes of a value
+
+
+def plan_integer_expert(architecture: Architecture, expert_id: int) -> PlannedFile:
+    """What the expert's file will hold. Its entries have no source: ``integer_chunks`` makes them."""
+    entries = []
+    for name, (num_outputs, num_inputs) in expert_tensors(architecture, expert_id).items():
+        for part, dtype, size in _PARTS:
+            shape = (num_outputs, num_inputs) if part == "weight" else (num_outputs,)
+            num_bytes = size * num_outputs * (num_inputs if part == "weight" else 1)
+            part_name = name.removesuffix("weight") + part
+            entries.append(TensorEntry(part_name, dtype, shape, Path(), 0, num_bytes))
+    return PlannedFile(expert_file_name(expert_id), expert_id, in_file_order(entries))
+
+
+def integer_chunks(planned: PlannedFile, read_tensor_named: Callable[[str], Tensor]) -> Iterator[memoryview]:
+    """The planned file's bytes in order, quantised matrix by matrix."""
+    yield memoryview(planned.header)
+    for entry in planned.tensors:
+        name, _, part = entry.name.rpartition(".")
+        rows = quantise(to_array(read_tensor_named(f"{name}.weight")))
+        values = {"weight": rows.values, "mantissa": rows.mantissas.astype("<i4"), "shift": rows.shifts}[part]
+        yield memoryview(values.tobytes())
+
+
+def read_integer_expert(path: Path, architecture: Architecture, expert_id: int) -> dict[int, IntegerWeights]:
+    """By layer. Raises BadCheckpoint when the file does not hold what its manifest's architecture says."""
+    entries = read_header(path)
+    for planned in plan_integer_expert(architecture, expert_id).tensors:
+        found = entries.get(planned.name)
+        if found is None or (found.dtype, found.shape) != (planned.dtype, planned.shape):
+            raise BadCheckpoint(f"{path}: tensor {planned.name} is missing or of another kind; quantise again")
+
+    def rows(name: str) -> ScaledRows:
+        return ScaledRows(*(read_tensor(entries[f"{name}.{part}"]).numpy() for part, _, _ in _PARTS))
+
+    return {
+        layer: IntegerWeights(*(rows(f"{expert_prefix(layer, expert_id)}.{matrix}") for matrix in _MATRICES))
+        for layer in architecture.moe_layers
+    }
