@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 READY_TIMEOUT_S = 180.0
 POLL_S = 0.1
+QUIET_PORTS = range(20_000, 32_768)
+FREE_PORT_TRIES = 20
 MAX_REPLY_BYTES = 16 << 20
 ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound here
 
@@ -213,8 +217,12 @@ def summarise(record: ClusterRecord) -> dict[str, Any]:
 def reserve_port(host: str, port: int, option: str) -> int:
     """``port`` if it can be bound, or a free one for 0. Raises PortTaken.
 
-    It is released again at once; who takes it meanwhile is found out when the router binds.
+    It is released again at once; who takes it meanwhile is found out when the router binds, half a minute later. So a
+    free one is looked for below the ports that the system deals out to connections, of which Ray opens hundreds.
     """
+    for candidate in random.sample(QUIET_PORTS, FREE_PORT_TRIES) if port == 0 else []:
+        with suppress(PortTaken):
+            return reserve_port(host, candidate, option)
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
