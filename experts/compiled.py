@@ -6,8 +6,10 @@ of all kernels, since numba by itself would not notice that a function which a k
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -60,10 +62,15 @@ def _cache_dir() -> Path:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = base / "moray" / f"kernels-{digest.hexdigest()[:16]}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()  # it may be there and yet be somebody else's
-    except (OSError, RuntimeError):  # no home, or one that cannot be written: each process compiles for itself
-        return Path(tempfile.mkdtemp(prefix="moray-kernels-"))
-    return folder
+        found = folder.stat()
+        if found.st_uid == os.getuid() and not found.st_mode & 0o022:  # what lies there is run: nobody else may write
+            tempfile.TemporaryFile(dir=folder).close()
+            return folder
+    except (OSError, RuntimeError):
+        pass
+    own = Path(tempfile.mkdtemp(prefix="moray-kernels-"))  # no home of ours to write to: each process compiles anew
+    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    return own
 
 
 if not os.environ.get("NUMBA_CACHE_DIR"):

@@ -63,6 +63,8 @@ class Executor:
         hidden, index = dispatch.hidden_states, dispatch.row_index
         if hidden.ndim != 2 or hidden.shape[1] != self._width or hidden.dtype != self._dtype:
             return f"hidden_states must be {self._dtype} [rows, {self._width}]"
+        if len(index) * self._width * self._dtype.itemsize > wire.MAX_FRAME_BYTES - wire.MAX_PLAIN_BYTES:
+            return f"{len(index)} rows make a result that no frame holds"
         if len(index) != sum(n for _, n in dispatch.groups):
             return "row_index must have as many entries as the groups count"
         if max(index) >= len(hidden):

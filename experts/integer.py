@@ -7,7 +7,7 @@ bytes of the right lengths have exactly one result, on every machine.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import cache
 
 import numpy as np
@@ -46,6 +46,13 @@ class IntegerExpert:
 
     def __init__(self, weights: IntegerWeights) -> None:
         self.width, self.hidden_size = weights.gate.values.shape
+        for rows, shape in (
+            (weights.gate, (self.width, self.hidden_size)),
+            (weights.up, (self.width, self.hidden_size)),
+            (weights.down, (self.hidden_size, self.width)),
+        ):
+            if rows.values.shape != shape or not len(rows.mantissas) == len(rows.shifts) == shape[0] > 0 < shape[1]:
+                raise ValueError(f"a matrix of {rows.values.shape} with {len(rows.mantissas)} scales; {shape} was due")
         if max(self.width, self.hidden_size) > MAX_WIDTH:
             raise ValueError(f"an integer expert of {self.width} x {self.hidden_size}; at most {MAX_WIDTH} on a side")
         gap = np.zeros((-self.width % LANES, self.hidden_size), np.int8)  # both halves in whole lanes
@@ -69,7 +76,7 @@ class IntegerExpert:
     def compute(self, x: ScaledRows) -> ScaledRows:
         """x [T, D] -> [T, D]; a row's result depends on nothing but the row and the weights."""
         num_rows, width = x.values.shape
-        if width != self.hidden_size:
+        if width != self.hidden_size or not len(x.mantissas) == len(x.shifts) == num_rows:
             raise ValueError(f"rows of {width} values where {self.hidden_size} are due")
         shifted = np.zeros((num_rows, -(-width // QUAD) * QUAD), np.uint8)
         shifted[:, :width] = x.values.view(np.uint8) ^ OFFSET  # the same as adding it
@@ -148,7 +155,7 @@ def pack_bytes(weight: NDArray[np.int8]) -> tuple[NDArray[np.int8], NDArray[np.i
 def sigmoid_table() -> NDArray[np.uint16]:
     """Entry j: 65536 times the sigmoid of (j - 2048 + 1/2) / 128, rounded, at most 65535."""
     entries = []
-    with localcontext(prec=50):
+    with localcontext(prec=50, rounding=ROUND_HALF_UP):
         for j in range(SIGMOID_STEPS):
             argument = (Decimal(j - SIGMOID_STEPS // 2) + Decimal("0.5")) * SIGMOID_STEP
             entries.append(min(int((65536 / (1 + (-argument).exp())).to_integral_value()), 65535))

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import uvloop
 
@@ -38,7 +39,8 @@ class UplinkThread:
 
     def start(self) -> None:
         self._thread.start()
-        self._is_ready.wait()
+        while not self._is_ready.wait(HEARTBEAT_S):
+            self.check()
 
     def check(self) -> None:
         """Raises ExpertUnavailable when the thread is gone or stuck. A connection that is down is no ill health:
@@ -55,7 +57,8 @@ class UplinkThread:
             self._thread.join(timeout=DRAIN_GRACE_S)
 
     def _run(self) -> None:
-        if hasattr(os, "SCHED_BATCH"):  # of this thread: it does not push a router aside that is sending to others yet
+        # This thread does not push a router aside that is sending to others yet; where that is refused, it does.
+        with suppress(AttributeError, OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._main())

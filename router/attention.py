@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from moray.architecture import Architecture
 from moray.experts.compiled import Rows
 from moray.experts.linear import load_linear, pack, rms_norm, to_array
 from moray.experts.source import ModelSource
@@ -29,6 +30,10 @@ class Attention(Protocol):
     def cache_spec(self) -> CacheSpec: ...
 
     def __call__(self, hidden_states: Rows, step: StepInputs, cache: LayerCache) -> Rows: ...
+
+
+def latent_cache_spec(architecture: Architecture) -> CacheSpec:
+    return CacheSpec((("latent", architecture.kv_lora_rank), ("rope_key", architecture.qk_rope_head_dim)))
 
 
 class LatentAttention:
@@ -62,7 +67,7 @@ class LatentAttention:
         self.out = load_linear(source.tensor(f"{prefix}.o_proj.weight"), bias("o_proj"))
 
     def cache_spec(self) -> CacheSpec:
-        return CacheSpec((("latent", self.arch.kv_lora_rank), ("rope_key", self.arch.qk_rope_head_dim)))
+        return latent_cache_spec(self.arch)
 
     def __call__(self, hidden_states: Rows, step: StepInputs, cache: LayerCache) -> Rows:
         arch = self.arch

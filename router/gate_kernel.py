@@ -12,10 +12,10 @@ from moray.experts.simd import LANES, sigmoid_lanes
 
 @part
 def highest(values: Rows, is_candidate: NDArray[np.bool_]) -> int:
-    """The lowest index among the highest candidates; NaN is never higher than another."""
+    """The lowest index among the highest candidates; any number is higher than NaN."""
     best = -1
     for i in range(values.shape[0]):
-        if is_candidate[i] and (best < 0 or values[i] > values[best]):
+        if is_candidate[i] and (best < 0 or values[i] > values[best] or np.isnan(values[best])):
             best = i
     return best
 

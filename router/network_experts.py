@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 
 import numpy as np
 
@@ -36,7 +36,10 @@ class NetworkExperts:
 
     def dispatch(self, layer: int, hidden_states: Rows, expert_ids: Ids) -> Awaitable[Rows]:
         work = _Round(self, layer, self.row_format.encode(hidden_states), expert_ids.shape)
-        work.send(group_by_expert(expert_ids))
+        if len(expert_ids):
+            work.send(group_by_expert(expert_ids))
+        else:
+            work.outputs.set_result(np.empty((*expert_ids.shape, hidden_states.shape[1]), np.float32))
         return work.outputs
 
     def choose(self, expert: int, num_rows: int, failed: set[Uplink] | None) -> Uplink | None:
@@ -59,7 +62,7 @@ class _Round:
         self._experts, self._layer, self._hidden_states = experts, layer, hidden_states
         self._shape, self._experts_per_token = shape, shape[1]
         self._answered = np.empty((shape[0] * shape[1], hidden_states.shape[1]), hidden_states.dtype)
-        self._num_pending = 0  # places
+        self._num_pending = len(self._answered)  # places without an output
         self._failed: dict[int, set[Uplink]] = {}  # by expert
         self.outputs: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()  # [T, K, D]
 
@@ -80,32 +83,37 @@ class _Round:
             self.outputs.exception()  # a round that was abandoned for another reason leaves no complaint
             return
         for uplink, whole in chosen.items():
-            loads = [whole] if len(self._answered) == 1 else split_load(whole, self._max_rows(uplink))
-            for load in loads:
-                self._send_load(uplink, load)
+            self._send_loads(uplink, [whole] if self._shape[0] == 1 else split_load(whole, self._max_rows(uplink)))
 
-    def _send_load(self, uplink: Uplink, load: Mapping[int, list[int]]) -> None:
+    def _send_loads(self, uplink: Uplink, loads: Sequence[Mapping[int, list[int]]]) -> None:
+        """The first of them, and the others when it is answered: together they are more than the replica accepts."""
+        load, *others = loads
         places = [place for part in load.values() for place in part]
         rows = [place // self._experts_per_token for place in places]
         hidden_states, row_index = distinct_rows(self._hidden_states, rows)
         groups = [(expert, len(part)) for expert, part in load.items()]
-        self._num_pending += len(places)
 
         def on_answer(answer: Answer) -> None:
             if self.outputs.done():  # cancelled, or over for want of another expert
                 return
-            self._num_pending -= len(places)
             if isinstance(answer, DispatchFailed):
                 self._experts.counters.retries += 1
-                for expert in load:
+                undone: dict[int, list[int]] = {}
+                for part in loads:
+                    for expert, its_places in part.items():
+                        undone.setdefault(expert, []).extend(its_places)
+                for expert in undone:
                     self._failed.setdefault(expert, set()).add(uplink)
-                self.send(load)
+                self.send(undone)
                 return
+            self._num_pending -= len(places)
             if len(places) == 1:
                 self._answered[places[0]] = answer[0]
             else:
                 self._answered[places] = answer
-            if not self._num_pending:
+            if others:
+                self._send_loads(uplink, others)
+            elif not self._num_pending:
                 outputs = self._experts.row_format.decode(self._answered)
                 self.outputs.set_result(outputs.reshape(*self._shape, -1))
 

@@ -1,7 +1,7 @@
 """The start-up self-test: does batch invariance hold on this CPU, with these weights?
 
 Runs every kind of product that the router serves, on the model's own first layers, alone and in company, and
-compares bits. What it does not cover: other layers of the same shapes, and experts, which test themselves.
+compares bits. What it does not cover: other layers of the same shapes, and the experts' weights.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from moray.config import Settings
 from moray.errors import BadSetting
 from moray.experts.row_format import row_format
 from moray.experts.source import ModelSource, known_digests, open_model
+from moray.router.attention import latent_cache_spec
 from moray.router.backbone import load_backbone
 from moray.router.directory import Directory
 from moray.router.engine import Engine
@@ -185,5 +186,4 @@ def plan_cache(source: ModelSource, settings: Settings) -> tuple[int, int]:
 
 
 def _page_bytes(architecture: Architecture) -> int:
-    width = architecture.kv_lora_rank + architecture.qk_rope_head_dim + 1
-    return architecture.num_layers * KV_PAGE_SIZE * width * 4
+    return architecture.num_layers * KV_PAGE_SIZE * latent_cache_spec(architecture).total * 4

@@ -34,7 +34,7 @@ from pydantic import ConfigDict, Strict, TypeAdapter, ValidationError
 
 from moray.errors import FrameMalformed, FrameTooLarge
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_HANDSHAKE_BYTES = 4096  # before a peer is authenticated
 MAX_FRAME_BYTES = 64 << 20  # after it: 256 rows of 7168 float32 values, eight experts each, is 59 MB
 MAX_PLAIN_BYTES = 64 << 10  # of a frame, outside of ext types: a byte of msgpack may become a 64-byte object

@@ -93,7 +93,7 @@ def set_field(path: list[str | int], value: Any) -> Callable[[dict[str, Any]], N
     [
         (set_field(["format_version"], 2), "format version 2, this Moray reads 1"),
         (set_field(["format_version"], None), "format version None"),
-        (set_field(["numeric_class"], "int8"), "numeric_class"),
+        (set_field(["numeric_class"], "int3"), "numeric_class"),
         (set_field(["surprise"], 1), "surprise"),
         (set_field(["architecture", "surprise"], 1), "unknown architecture fields"),
         (set_field(["architecture", "num_layers"], -1), "num_layers"),

@@ -108,9 +108,12 @@ async def test_work_beyond_what_a_replica_accepts_at_once_goes_in_several_frames
         hidden_states = random_rows(4)
         expert_ids = np.array([[0, 1]] * 4)
         pending = router.experts.dispatch(1, hidden_states, expert_ids)
-        works = [await peer.read_work() for _ in range(3)]
-        assert [work.groups for work in works] == [[(0, 3)], [(0, 1), (1, 2)], [(1, 2)]]
-        peer.send(*(answer_to(work) for work in reversed(works)))
+        groups = []
+        for _ in range(3):  # one after the other: the next one is sent when the replica has room again
+            work = await peer.read_work()
+            groups.append(work.groups)
+            peer.send(answer_to(work, capacity=3))
+        assert groups == [[(0, 3)], [(0, 1), (1, 2)], [(1, 2)]]
         assert bits(await collect(pending)) == bits(reference(1, hidden_states, expert_ids))
 
 
@@ -121,11 +124,37 @@ async def test_more_rows_than_a_frame_may_name_go_in_several_frames_even_to_who_
         peer, _ = await dial_and_join(router.port, experts=[0, 1], capacity=2**31 - 1)
         hidden_states, expert_ids = random_rows(num_rows), np.array([[0, 1]] * num_rows)
         pending = router.experts.dispatch(1, hidden_states, expert_ids)
-        works = [await peer.read_work() for _ in range(2)]
-        assert [len(work.row_index) for work in works] == [wire.MAX_ROWS, 2]
-        peer.send(*(answer_to(work, capacity=wire.MAX_ROWS) for work in works))
+        for num_places in (wire.MAX_ROWS, 2):
+            work = await peer.read_work()
+            assert len(work.row_index) == num_places
+            peer.send(answer_to(work, capacity=wire.MAX_ROWS))
         assert bits(await collect(pending)) == bits(reference(1, hidden_states, expert_ids))
         assert router.acceptor.counters.protocol_errors == 0
+
+
+@in_event_loop
+async def test_no_rows_are_answered_at_once() -> None:
+    async with open_router() as router:
+        outputs = await collect(router.experts.dispatch(1, random_rows(0), np.empty((0, 2), np.int64)))
+        assert outputs.shape == (0, 2, WIDTH)
+
+
+@in_event_loop
+async def test_what_waits_for_a_replica_that_fails_goes_to_another_with_it() -> None:
+    async with open_router() as router:
+        first, _ = await dial_and_join(router.port, experts=[0, 1], capacity=3, replica_id="first")
+        hidden_states, expert_ids = random_rows(4), np.array([[0, 1]] * 4)
+        pending = asyncio.ensure_future(collect(router.experts.dispatch(1, hidden_states, expert_ids)))
+        work = await first.read_work()
+        second, _ = await dial_and_join(router.port, experts=[0, 1], capacity=3, replica_id="second")
+        await router.joined(2)
+        first.send(wire.Busy(work.seq))
+        num_rows = 0
+        while num_rows < 8:
+            work = await second.read_work()
+            num_rows += len(work.row_index)
+            second.send(answer_to(work, capacity=3))
+        assert bits(await pending) == bits(reference(1, hidden_states, expert_ids))
 
 
 # -- retries
