@@ -123,8 +123,7 @@ def running_network(model: Path, state_dir: Path) -> Iterator[Network]:
 class InProcess:
     def __init__(self, model: Path) -> None:
         self._model = model
-        self.engine_thread = EngineThread(self._open_engine)
-        torch.set_num_threads(ROUTER_THREADS)
+        self.engine_thread = EngineThread(self._open_engine, ROUTER_THREADS)
         self.engine = self.engine_thread.start()
 
     @asynccontextmanager
@@ -134,7 +133,6 @@ class InProcess:
         yield Engine(load_backbone(source, CONTEXT), LocalExperts(source), num_pages=num_pages, context_length=CONTEXT)
 
     def complete(self, prompts: list[list[int]], num_tokens: int) -> Outputs:
-        torch.set_num_threads(ROUTER_THREADS)  # MKL's number of threads is the whole process's
         return asyncio.run(self._complete(prompts, num_tokens))
 
     async def _complete(self, prompts: list[list[int]], num_tokens: int) -> Outputs:

@@ -12,7 +12,7 @@ from torch import Tensor
 from moray.experts.compiled import Rows
 from moray.experts.linear import pack
 from moray.experts.product_kernel import feed_forward_kernel
-from moray.experts.simd import LANES
+from moray.experts.simd import whole_lanes
 from moray.experts.threads import row_threads
 
 
@@ -40,7 +40,7 @@ class FeedForward:
 def load_feed_forward(gate_up: Tensor, down: Tensor) -> FeedForward:
     """gate_up [2F, D], gate rows first; down [D, F]."""
     width = down.shape[1]
-    padding = -width % LANES
+    padding = whole_lanes(width) - width
     if padding:  # both halves in whole lanes: silu(0) * 0 is 0, and ``down`` reads F columns only
         gap = gate_up.new_zeros(padding, gate_up.shape[1])
         gate_up = torch.cat((gate_up[:width], gap, gate_up[width:], gap))

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moray.experts.compiled import Rows
-from moray.experts.integer_kernel import PANEL, SIGMOID_STEPS, integer_expert_kernel
-from moray.experts.simd import LANES
+from moray.experts.integer_kernel import SIGMOID_STEPS, integer_expert_kernel
+from moray.experts.product_kernel import PANEL
+from moray.experts.simd import whole_lanes
 from moray.experts.simd_int8 import OFFSET, QUAD
 
 SCALE_BYTES = 5  # a mantissa and a shift
@@ -55,7 +56,7 @@ class IntegerExpert:
                 raise ValueError(f"a matrix of {rows.values.shape} with {len(rows.mantissas)} scales; {shape} was due")
         if max(self.width, self.hidden_size) > MAX_WIDTH:
             raise ValueError(f"an integer expert of {self.width} x {self.hidden_size}; at most {MAX_WIDTH} on a side")
-        gap = np.zeros((-self.width % LANES, self.hidden_size), np.int8)  # both halves in whole lanes
+        gap = np.zeros((whole_lanes(self.width) - self.width, self.hidden_size), np.int8)  # both halves in whole lanes
         self._gate_up, self._gate_up_start = pack_bytes(
             np.concatenate((weights.gate.values, gap, weights.up.values, gap))
         )
@@ -143,7 +144,7 @@ def dequantise(rows: ScaledRows) -> Rows:
 def pack_bytes(weight: NDArray[np.int8]) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
     """``[out, in]`` in panels of quads, and where each output's sum starts: 128 times its weights, taken back."""
     num_outputs, depth = weight.shape
-    stored, quads = -(-num_outputs // LANES) * LANES, -(-depth // QUAD)
+    stored, quads = whole_lanes(num_outputs), -(-depth // QUAD)
     whole = np.zeros((stored, quads * QUAD), np.int8)
     whole[:num_outputs, :depth] = weight
     panels = [whole[start : start + PANEL] for start in range(0, stored, PANEL)]

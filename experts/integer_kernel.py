@@ -7,17 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moray.experts.compiled import HAS_WIDE_REGISTERS, kernel, part
-from moray.experts.product_kernel import padded
+from moray.experts.compiled import kernel, part
+from moray.experts.product_kernel import PANEL, TILE_ROWS, padded
 from moray.experts.simd import LANES
-from moray.experts.simd_int8 import QUAD, byte_product_tile
+from moray.experts.simd_int8 import OFFSET, QUAD, byte_product_tile
 
 Bytes = NDArray[np.int8]
 Ints = NDArray[Any]
 Int = Any  # one of numpy's or of Python's, all of 64 bits once compiled
 
-TILE_ROWS = 4 if HAS_WIDE_REGISTERS else 2
-PANEL = 64 if HAS_WIDE_REGISTERS else 32  # outputs
 INT32_BYTES = 4
 SIGMOID_STEPS = 4096  # of the table, over [-16, 16)
 RECIPROCAL_BITS = 52
@@ -153,7 +151,7 @@ def integer_expert_kernel(
                 argument = min(max(argument, -SIGMOID_STEPS), SIGMOID_STEPS) << min(-fall, 13)
             step = min(max(argument, -SIGMOID_STEPS // 2), SIGMOID_STEPS // 2 - 1) + SIGMOID_STEPS // 2
             gated[i] = round_shift(gate * np.int64(sigmoid[step]), 16) * up
-        mantissa, shift = requantise(gated, hidden[t, :width], 128)
+        mantissa, shift = requantise(gated, hidden[t, :width], OFFSET)
         mantissa, shift = times(mantissa, shift, x_mantissas[t], x_shifts[t])
         mantissa, shift = times(mantissa, shift, x_mantissas[t], x_shifts[t])
         scales[t, 0], scales[t, 1] = mantissa, shift + lowest[0] + lowest[1] - 62

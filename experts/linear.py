@@ -10,7 +10,7 @@ from torch import Tensor
 
 from moray.experts.compiled import Rows
 from moray.experts.product_kernel import PANEL, linear_kernel, rms_norm_kernel
-from moray.experts.simd import LANES
+from moray.experts.simd import whole_lanes
 from moray.experts.threads import row_threads
 
 
@@ -44,7 +44,7 @@ def pack(weight: Tensor) -> NDArray[np.float32]:
     as are left, in whole lanes, the missing ones zero."""
     rows = to_array(weight)
     num_outputs, depth = rows.shape
-    stored = -(-num_outputs // LANES) * LANES
+    stored = whole_lanes(num_outputs)
     packed = np.zeros(stored * depth, np.float32)
     for start in range(0, num_outputs, PANEL):
         end = min(start + PANEL, stored)

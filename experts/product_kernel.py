@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from moray.experts.compiled import HAS_WIDE_REGISTERS, Rows, kernel, part
-from moray.experts.simd import LANES, dot_tile, gated_lanes, product_tile
+from moray.experts.simd import LANES, dot_tile, gated_lanes, product_tile, whole_lanes
 
 TILE_ROWS = 4 if HAS_WIDE_REGISTERS else 2
 PANEL = 64 if HAS_WIDE_REGISTERS else 32  # columns
@@ -26,11 +26,7 @@ _narrow_tile = product_tile(TILE_ROWS, 1)
 _narrow_row = product_tile(1, 1)
 _dot = dot_tile(1, 1)
 
-
-@part
-def padded(width: int) -> int:
-    """``width`` rounded up to whole lanes."""
-    return (width + LANES - 1) // LANES * LANES
+padded = part(whole_lanes)
 
 
 @part

@@ -7,6 +7,7 @@ For each matrix of a layer ``X.weight`` (I8, ``[out, in]``), ``X.mantissa`` (I32
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from torch import Tensor
@@ -37,10 +38,15 @@ def plan_integer_expert(architecture: Architecture, expert_id: int) -> PlannedFi
 
 def integer_chunks(planned: PlannedFile, read_tensor_named: Callable[[str], Tensor]) -> Iterator[memoryview]:
     """The planned file's bytes in order, quantised matrix by matrix."""
+
+    @lru_cache(maxsize=1)  # a matrix's weight and shift are neighbours in the file
+    def quantised(name: str) -> ScaledRows:
+        return quantise(to_array(read_tensor_named(f"{name}.weight")))
+
     yield memoryview(planned.header)
     for entry in planned.tensors:
         name, _, part = entry.name.rpartition(".")
-        rows = quantise(to_array(read_tensor_named(f"{name}.weight")))
+        rows = quantised(name)
         values = {"weight": rows.values, "mantissa": rows.mantissas.astype("<i4"), "shift": rows.shifts}[part]
         yield memoryview(values.tobytes())
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from moray.experts.compiled import Rows
+from moray.experts.compiled import Array, Rows
 from moray.experts.integer import SCALE_BYTES, dequantise, from_bytes, quantise, to_bytes
 from moray.types import NumericClass
-
-WireRows = NDArray[Any]
 
 
 class RowFormat(Protocol):
@@ -23,9 +20,9 @@ class RowFormat(Protocol):
         """Of a row that travels, in values of ``dtype``."""
         ...
 
-    def encode(self, rows: Rows) -> WireRows: ...
+    def encode(self, rows: Rows) -> Array: ...
 
-    def decode(self, rows: WireRows) -> Rows: ...
+    def decode(self, rows: Array) -> Rows: ...
 
 
 class Float32Rows:
@@ -34,10 +31,10 @@ class Float32Rows:
     def width(self, hidden_size: int) -> int:
         return hidden_size
 
-    def encode(self, rows: Rows) -> WireRows:
+    def encode(self, rows: Rows) -> Array:
         return rows
 
-    def decode(self, rows: WireRows) -> Rows:
+    def decode(self, rows: Array) -> Rows:
         return rows
 
 
@@ -49,10 +46,10 @@ class Int8Rows:
     def width(self, hidden_size: int) -> int:
         return hidden_size + SCALE_BYTES
 
-    def encode(self, rows: Rows) -> WireRows:
+    def encode(self, rows: Rows) -> Array:
         return to_bytes(quantise(rows))
 
-    def decode(self, rows: WireRows) -> Rows:
+    def decode(self, rows: Array) -> Rows:
         return dequantise(from_bytes(rows))
 
 

@@ -22,6 +22,12 @@ LANES = 16
 _F32, _I32, _I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 _LANES_F32, _LANES_I32 = ir.VectorType(_F32, LANES), ir.VectorType(_I32, LANES)
 
+
+def whole_lanes(width: int) -> int:
+    """``width`` rounded up to a multiple of LANES."""
+    return (width + LANES - 1) // LANES * LANES
+
+
 Builder = Any  # llvmlite's and numba's code generation is untyped
 Value = Any
 
@@ -45,12 +51,12 @@ def product_tile(rows: int, vectors: int) -> Any:
                     b.store(_load(b, targets[place]), sums[place])
             with fresh:
                 for place in places:
-                    b.store(_splat(b, _F32(0.0)), sums[place])
+                    b.store(splat(b, _F32(0.0)), sums[place])
         with cgutils.for_range(b, depth) as loop:
             line = b.gep(w, [b.mul(loop.index, w_stride)])
             weights = [_load(b, b.gep(line, [_I64(v * LANES)])) for v in range(vectors)]
             for r in range(rows):
-                factor = _splat(b, b.load(b.gep(x, [b.add(b.mul(x_stride, _I64(r)), loop.index)])))
+                factor = splat(b, b.load(b.gep(x, [b.add(b.mul(x_stride, _I64(r)), loop.index)])))
                 for v in range(vectors):
                     b.store(_fma(b, factor, weights[v], b.load(sums[r, v])), sums[r, v])
         for place in places:
@@ -72,7 +78,7 @@ def dot_tile(rows: int, columns: int) -> Any:
         places = [(r, c) for r in range(rows) for c in range(columns)]
         sums = {place: cgutils.alloca_once(b, _LANES_F32) for place in places}
         for place in places:
-            b.store(_splat(b, _F32(0.0)), sums[place])
+            b.store(splat(b, _F32(0.0)), sums[place])
         with cgutils.for_range(b, depth) as loop:
             start = b.mul(loop.index, _I64(LANES))
             left = [_load(b, b.gep(x, [b.add(b.mul(x_stride, _I64(r)), start)])) for r in range(rows)]
@@ -88,13 +94,13 @@ def dot_tile(rows: int, columns: int) -> Any:
 
 def _sigmoid_lanes(b: Builder, args: list[Value]) -> None:
     x, out = (b.inttoptr(address, _F32.as_pointer()) for address in args)
-    _store(b, _sigmoid(b, _load(b, x)), out)
+    _store(b, b.fdiv(splat(b, _F32(1.0)), _one_plus_exp_minus(b, _load(b, x))), out)
 
 
 def _gated_lanes(b: Builder, args: list[Value]) -> None:
     gate, up, out = (b.inttoptr(address, _F32.as_pointer()) for address in args)
     steering = _load(b, gate)
-    silu = b.fdiv(steering, b.fadd(_splat(b, _F32(1.0)), _exp(b, b.fneg(steering))))
+    silu = b.fdiv(steering, _one_plus_exp_minus(b, steering))
     _store(b, b.fmul(silu, _load(b, up)), out)
 
 
@@ -111,9 +117,9 @@ def _peak(b: Builder, args: list[Value]) -> Value:
 
 def _exp_sum(b: Builder, args: list[Value]) -> Value:
     address, shift, depth = args
-    x, lowered = b.inttoptr(address, _F32.as_pointer()), _splat(b, shift)
+    x, lowered = b.inttoptr(address, _F32.as_pointer()), splat(b, shift)
     total = cgutils.alloca_once(b, _LANES_F32)
-    b.store(_splat(b, _F32(0.0)), total)
+    b.store(splat(b, _F32(0.0)), total)
     with cgutils.for_range(b, depth) as loop:
         place = b.gep(x, [b.mul(loop.index, _I64(LANES))])
         powers = _exp(b, b.fsub(_load(b, place), lowered))
@@ -122,9 +128,9 @@ def _exp_sum(b: Builder, args: list[Value]) -> Value:
     return _fold(b, b.load(total), b.fadd)
 
 
-def _sigmoid(b: Builder, x: Value) -> Value:
-    one = _splat(b, _F32(1.0))
-    return b.fdiv(one, b.fadd(one, _exp(b, b.fneg(x))))
+def _one_plus_exp_minus(b: Builder, x: Value) -> Value:
+    """``1 + exp(-x)``, under which sigmoid and silu divide."""
+    return b.fadd(splat(b, _F32(1.0)), _exp(b, b.fneg(x)))
 
 
 def _exp(b: Builder, x: Value) -> Value:
@@ -164,25 +170,31 @@ def make_intrinsic(
     return intrinsic(typed)
 
 
-def _load(b: Builder, pointer: Value) -> Value:
-    loaded = b.load(b.bitcast(pointer, _LANES_F32.as_pointer()))
-    loaded.align = 4
+def load_lanes(b: Builder, pointer: Value, lanes: ir.VectorType, align: int) -> Value:
+    """A vector of the type ``lanes`` from an address that is a multiple of ``align`` bytes."""
+    loaded = b.load(b.bitcast(pointer, lanes.as_pointer()))
+    loaded.align = align
     return loaded
+
+
+def _load(b: Builder, pointer: Value) -> Value:
+    return load_lanes(b, pointer, _LANES_F32, align=4)
 
 
 def _store(b: Builder, value: Value, pointer: Value) -> None:
     b.store(value, b.bitcast(pointer, _LANES_F32.as_pointer())).align = 4
 
 
-def _splat(b: Builder, scalar: Value) -> Value:
-    undefined = ir.Constant(_LANES_F32, ir.Undefined)
+def splat(b: Builder, scalar: Value) -> Value:
+    """LANES times the same number."""
+    undefined = ir.Constant(ir.VectorType(scalar.type, LANES), ir.Undefined)
     first = b.insert_element(undefined, scalar, _I32(0))
     return b.shuffle_vector(first, undefined, ir.Constant(_LANES_I32, [0] * LANES))
 
 
 def _constant(b: Builder, value: float) -> Value:
     (rounded,) = struct.unpack("<f", struct.pack("<f", value))  # llvmlite prints float32 constants exactly only so
-    return _splat(b, _F32(rounded))
+    return splat(b, _F32(rounded))
 
 
 def _fma(b: Builder, x: Value, y: Value, z: Value) -> Value:

@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from moray.experts.simd import LANES, Builder, Value, make_intrinsic
+from moray.experts.simd import LANES, Builder, Value, load_lanes, make_intrinsic, splat
 
 QUAD = 4  # inputs multiplied at once
 OFFSET = 128  # added to inputs
@@ -40,15 +40,15 @@ def byte_product_tile(rows: int, vectors: int, has_instruction: bool = HAS_BYTE_
         places = [(r, v) for r in range(rows) for v in range(vectors)]
         sums = {place: cgutils.alloca_once(b, _SUMS) for place in places}
         for r, v in places:
-            b.store(_load(b, b.gep(start, [_I64(v * LANES)])), sums[r, v])
+            b.store(load_lanes(b, b.gep(start, [_I64(v * LANES)]), _SUMS, align=1), sums[r, v])
         with cgutils.for_range(b, num_quads) as loop:
             line = b.gep(w, [b.mul(loop.index, w_stride)])
-            weights = [_load(b, b.gep(line, [_I64(v * LANES * QUAD)])) for v in range(vectors)]
+            weights = [load_lanes(b, b.gep(line, [_I64(v * LANES * QUAD)]), _SUMS, align=1) for v in range(vectors)]
             for r in range(rows):
                 place = b.add(b.mul(x_stride, _I64(r)), b.mul(loop.index, _I64(QUAD)))
                 quad = b.load(b.bitcast(b.gep(x, [place]), _I32.as_pointer()))
                 quad.align = 1
-                inputs = _splat(b, quad)
+                inputs = splat(b, quad)
                 for v in range(vectors):
                     b.store(_add_products(b, b.load(sums[r, v]), inputs, weights[v], has_instruction), sums[r, v])
         for r, v in places:
@@ -69,15 +69,3 @@ def _add_products(b: Builder, sums: Value, inputs: Value, weights: Value, has_in
         every_fourth = ir.Constant(ir.VectorType(_I32, LANES), [QUAD * lane + k for lane in range(LANES)])
         sums = b.add(sums, b.shuffle_vector(products, products, every_fourth))
     return sums
-
-
-def _load(b: Builder, pointer: Value) -> Value:
-    loaded = b.load(b.bitcast(pointer, _SUMS.as_pointer()))
-    loaded.align = 1
-    return loaded
-
-
-def _splat(b: Builder, scalar: Value) -> Value:
-    undefined = ir.Constant(_SUMS, ir.Undefined)
-    first = b.insert_element(undefined, scalar, _I32(0))
-    return b.shuffle_vector(first, undefined, ir.Constant(_SUMS, [0] * LANES))

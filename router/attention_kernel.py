@@ -120,8 +120,9 @@ def attend_kernel(
     nope, value_width = raised.shape[1] // num_heads - rope, values.shape[1] // num_heads
     rope_start = padded(latent)
     scores = np.empty((num_heads, padded(positions.max() + 1 + page_size)), np.float32)
-    queries = np.zeros((BLOCK_ROWS, num_heads, cache.shape[1]), np.float32)  # what lies between columns stays zero
-    latents = np.empty((BLOCK_ROWS, num_heads, rope_start), np.float32)
+    most = min(BLOCK_ROWS, num_rows)
+    queries = np.zeros((most, num_heads, cache.shape[1]), np.float32)  # what lies between columns stays zero
+    latents = np.empty((most, num_heads, rope_start), np.float32)
     for start in range(0, num_rows, BLOCK_ROWS):
         count = min(BLOCK_ROWS, num_rows - start)
         block = raised[start : start + count]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moray.experts.simd import LANES
+from moray.experts.simd import whole_lanes
 
 KV_PAGE_SIZE = 32  # token positions per kv_page
 
@@ -21,7 +21,7 @@ class CacheSpec:
     @property
     def total(self) -> int:
         """Values stored per token."""
-        return sum(-(-width // LANES) * LANES for _, width in self.widths)
+        return sum(whole_lanes(width) for _, width in self.widths)
 
 
 class PagePool:

@@ -210,10 +210,8 @@ class Uplink(asyncio.Protocol):
         if outputs.shape != flight.shape or outputs.dtype != flight.dtype:
             due = f"{flight.dtype} {flight.shape}"
             raise WireError(f"a result of {outputs.dtype} {outputs.shape} where {due} was due")
-        del self._in_flight[result.seq]
         self.latency_s += LATENCY_WEIGHT * (self.heard_at - flight.sent_at - self.latency_s)
-        self.rows_in_flight -= flight.shape[0]
-        flight.on_answer(outputs)
+        self._settle(result.seq, outputs)
 
     def _fail(self, seq: int, reason: str) -> None:
         if seq in self._in_flight:
@@ -227,10 +225,10 @@ class Uplink(asyncio.Protocol):
             raise WireError(f"an answer to dispatch {seq}, which was never sent or is answered")
         self._expired.discard(seq)
 
-    def _settle(self, seq: int, failure: DispatchFailed) -> None:
+    def _settle(self, seq: int, answer: Answer) -> None:
         flight = self._in_flight.pop(seq)
         self.rows_in_flight -= flight.shape[0]
-        flight.on_answer(failure)
+        flight.on_answer(answer)
 
     def _expire_due(self, has_read: bool) -> None:
         """Give up on what is overdue. One timer watches all dispatches, since nearly all are answered long before."""

@@ -32,13 +32,15 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="model", help="Models on disk: shard a checkpoint, inspect a folder.", no_args_is_help=True)
 
+CheckpointArgument = Annotated[Path, typer.Argument(help="Folder in Hugging Face format (config.json, *.safetensors).")]
+ShardsArgument = Annotated[Path, typer.Argument(help="Folder to write the shards into; run again to continue.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and no progress.")]
 
 
 @app.command("shard")
 def shard(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder in Hugging Face format (config.json, *.safetensors).")],
-    out: Annotated[Path, typer.Argument(help="Folder to write the shards into; run again to continue.")],
+    checkpoint: CheckpointArgument,
+    out: ShardsArgument,
     as_json: JsonOption = False,
 ) -> None:
     """Cut a checkpoint into a backbone and one shard per expert, as stored, with a manifest."""
@@ -47,8 +49,8 @@ def shard(
 
 @app.command("quantize")
 def quantize(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder in Hugging Face format (config.json, *.safetensors).")],
-    out: Annotated[Path, typer.Argument(help="Folder to write the shards into; run again to continue.")],
+    checkpoint: CheckpointArgument,
+    out: ShardsArgument,
     as_json: JsonOption = False,
 ) -> None:
     """Cut a checkpoint like `shard`, with experts of bytes: exact integers, the same answer on every machine."""
