@@ -1,6 +1,6 @@
 """What one dispatch costs: a row of 7,168 bf16 values to one and to eight experts and back, four ways, interleaved.
 
-- ``moray``: the product's data plane, NetworkExperts and Acceptor in the caller, UplinkThread in every replica, with
+- ``moray``: the product's data plane, NetworkExperts and Acceptor in the caller, UplinkThreads in every replica, with
   an executor that answers the rows it got: only the feed-forward is left out. The router takes float32 results only,
   so the row's 14,336 bytes travel as 3,584 float32 values;
 - ``handle``: Serve DeploymentHandle calls with defaults;
@@ -41,7 +41,7 @@ from moray.cli.network import terminated_as_interrupt
 from moray.experts.compiled import Rows
 from moray.experts.executor import Answer, Executor
 from moray.experts.uplink import ReplicaIdentity
-from moray.experts.uplink_thread import UplinkThread
+from moray.experts.uplink_threads import UplinkThreads
 from moray.nodes.cluster import SLOT_RESOURCE, ClusterSpec, start_cluster, stop_cluster
 from moray.router.directory import Directory
 from moray.router.listener import Acceptor, NetworkIdentity, listen
@@ -119,7 +119,7 @@ class EchoExpert:
                 token=token,
             )
             executor = EchoExecutor({}, WIDTH // 2, 1 << 20)
-            self._uplinks = UplinkThread([(HOST, router_port)], identity, executor, time.time_ns)
+            self._uplinks = UplinkThreads([(HOST, router_port)], identity, executor, time.time_ns)
             self._uplinks.start()
         gc.freeze()  # as ExpertReplica does
 

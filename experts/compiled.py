@@ -32,7 +32,7 @@ Array = NDArray[Any]
 HAS_WIDE_REGISTERS = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 
 # Written as a pattern, so that the sources need not be imported to be named.
-_KERNEL_SOURCES = ("experts/simd*.py", "experts/compiled.py", "*/*_kernel.py")
+_KERNEL_SOURCES = ("experts/simd*.py", "experts/native.py", "experts/compiled.py", "*/*_kernel.py")
 
 
 def kernel(signature: str) -> Callable[[Callable[P, T]], Callable[P, T]]:

@@ -16,9 +16,10 @@ from moray import wire
 from moray.experts.executor import Executor
 from moray.experts.incarnation import next_incarnation
 from moray.experts.row_format import row_format
+from moray.experts.served import served_experts
 from moray.experts.source import known_digests, open_model
 from moray.experts.uplink import ReplicaIdentity
-from moray.experts.uplink_thread import UplinkThread
+from moray.experts.uplink_threads import UplinkThreads
 from moray.experts.weights import pack_expert
 
 HEALTH_CHECK_PERIOD_S = 1.0
@@ -76,7 +77,8 @@ class ExpertReplica:
         )
         counter = Path(spec.incarnation_dir) / f"{node_id}.{spec.replica_id}"
         counter.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # `moray up` makes it on its own machine only
-        self._uplinks = UplinkThread(spec.routers, identity, executor, lambda: next_incarnation(counter))
+        served = served_experts(weights, spec.capacity_rows)
+        self._uplinks = UplinkThreads(spec.routers, identity, executor, lambda: next_incarnation(counter), served)
         self._uplinks.start()
         gc.freeze()  # what is loaded stays: the collector need not walk it while rows wait
 

@@ -25,6 +25,11 @@ class FeedForward:
     width: int  # F, intermediate
     hidden_size: int  # D
 
+    @property
+    def arrays(self) -> tuple[NDArray[np.float32], ...]:
+        """What the kernel reads."""
+        return self.gate_up, self.down
+
     def __call__(self, x: Rows) -> Rows:
         if x.shape[1] != self.hidden_size:  # the kernel would read beyond its arrays
             raise ValueError(f"rows of {x.shape[1]} values where {self.hidden_size} are due")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +71,12 @@ class IntegerExpert:
         self._gate_up_scales = np.concatenate(mantissas[:2]), np.concatenate(falls[:2])
         self._down_scales = mantissas[2], falls[2]
         self._lowest = np.array(lowest, np.int64)
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """What the kernel reads, in the order of ``serving_kernel.integer_rows``."""
+        gate_up, down = (self._gate_up, self._gate_up_start), (self._down, self._down_start)
+        return *gate_up, *self._gate_up_scales, self._lowest, *down, *self._down_scales, sigmoid_table()
 
     def __call__(self, rows: NDArray[np.int8]) -> NDArray[np.int8]:
         return to_bytes(self.compute(from_bytes(rows)))

@@ -1,31 +1,33 @@
-"""An expert's connection to one router, seen from the expert: dial, join, serve, redial for ever.
+"""An expert's connection to one router, seen from the expert: join, then serve until it ends.
 
-Experts dial out, so a node behind NAT needs no open port. Everything runs in one event loop with the computation
-itself: between a frame and its answer no thread is switched.
+Experts dial out, so a node behind NAT needs no open port. One thread reads, computes and writes: between a frame
+and its answer no thread is switched, and for ordinary work no Python runs (``experts.serving_kernel``).
 """
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 import os
-import random
+import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import cast
+from time import monotonic
+
+import numpy as np
 
 from moray import wire
 from moray.errors import JoinRefused, WireError
 from moray.experts.executor import Executor
+from moray.experts.served import ServedExperts, ServingRoom
+from moray.experts.serving_kernel import BEATS, CANNOT_SEND, CLOSED, IS_STOPPED, NUM_PULSES, ROWS_DONE
 
 logger = logging.getLogger(__name__)
 
-FIRST_BACKOFF_S = 0.1
-MAX_BACKOFF_S = 3.0
 HANDSHAKE_TIMEOUT_S = 10.0
-MAX_UNREAD_BYTES = 2 * wire.MAX_FRAME_BYTES  # written and not taken by the router; beyond it the uplink ends
+READ_TIMEOUT_S = 0.1  # how often a thread without work looks whether it is to stop
+SEND_TIMEOUT_S = 3.0  # for a router that does not read; then the uplink ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +43,89 @@ class ReplicaIdentity:
     token: bytes = field(repr=False)
 
 
-class ExpertUplink(asyncio.Protocol):
-    """One connection. ``closed`` is done when it is over; its exception says why, if the router refused."""
+class ExpertUplink:
+    """One connection; the thread that calls ``run`` serves it, the other methods are for any thread."""
 
-    def __init__(self, identity: ReplicaIdentity, incarnation: int, executor: Executor) -> None:
-        self._identity, self._incarnation, self._executor = identity, incarnation, executor
+    def __init__(
+        self,
+        connection: socket.socket,
+        identity: ReplicaIdentity,
+        incarnation: int,
+        executor: Executor,
+        served: ServedExperts | None = None,
+        on_beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``served``: the executor's experts for the serving kernel; None: the executor answers everything."""
+        self._socket, self._identity, self._incarnation = connection, identity, incarnation
+        self._executor, self._served, self._on_beat = executor, served, on_beat
+        self._room = ServingRoom() if served is not None else None
         self._reader = wire.FrameReader(wire.MAX_HANDSHAKE_BYTES)
         self._hello: wire.Hello | None = None
         self._join: wire.Join | None = None
         self.is_serving = self.was_welcomed = False
-        self._loop = asyncio.get_running_loop()
-        self.closed: asyncio.Future[None] = self._loop.create_future()
-        self._timer: asyncio.TimerHandle | None = None  # ends a handshake that takes too long
+        self._pulse = np.zeros(NUM_PULSES, np.int64)
+        self._drain_reason: str | None = None
+        self._is_ended = False
+        connection.setblocking(True)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for option, seconds in ((socket.SO_RCVTIMEO, READ_TIMEOUT_S), (socket.SO_SNDTIMEO, SEND_TIMEOUT_S)):
+            connection.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(seconds), int(seconds % 1 * 1e6)))
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        late = WireError("the router did not welcome in time")
-        self._timer = self._loop.call_later(HANDSHAKE_TIMEOUT_S, self._end, late)
+    def run(self) -> None:
+        """Returns when the connection is over. Raises WireError when the router breaks the protocol, JoinRefused when
+        it does not want this replica."""
+        late_at = monotonic() + HANDSHAKE_TIMEOUT_S
+        try:
+            while not self._is_ended:
+                self._on_beat()
+                data = self._read()
+                if data == b"":
+                    return
+                if data is not None:
+                    self._take(data)
+                elif not self.was_welcomed and monotonic() > late_at:
+                    raise WireError("the router did not welcome in time")
+                if self._drain_reason is not None and self.is_serving:
+                    self._write(wire.Drain(self._drain_reason))
+                    self._drain_reason = None
+        finally:
+            self.is_serving = False
+            self._socket.close()
 
-    def data_received(self, data: bytes) -> None:
-        if self.closed.done():
-            return
+    @property
+    def progress(self) -> int:
+        """Rises while the thread is not stuck."""
+        return int(self._pulse[BEATS])
+
+    def drain(self, reason: str) -> None:
+        """Ask the router to send nothing new; work is still answered."""
+        self._drain_reason = reason
+        self._pulse[IS_STOPPED] = 1
+
+    def end(self) -> None:
+        self._is_ended = True
+        self._pulse[IS_STOPPED] = 1
+
+    def _read(self) -> bytes | memoryview | None:
+        """What Python has to handle; nothing at the connection's end; None when nothing came in time."""
+        self._pulse[IS_STOPPED] = 0  # whoever set it has said why before
+        if self._room is not None and self._served is not None and self.is_serving and not self._reader.has_partial:
+            if self._drain_reason is not None or self._is_ended:
+                return None
+            count = self._room.serve(self._socket.fileno(), self._served, self._pulse)
+            if count == CANNOT_SEND:
+                raise WireError("the router does not read what it is sent")
+            if count > 0:
+                return self._room.received[:count].data
+            return b"" if count == CLOSED else None
+        try:
+            return self._socket.recv(1 << 18)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    def _take(self, data: bytes | memoryview) -> None:
         try:
             dispatches = []
             for payload in self._reader.feed(data):
@@ -71,26 +135,13 @@ class ExpertUplink(asyncio.Protocol):
                 else:
                     self._handle(message)
             if dispatches:
-                self._serve(dispatches)
-        except (WireError, JoinRefused) as broken:
-            self._end(broken)
+                for answer in self._executor.execute(dispatches):
+                    self._write(answer)
+        except (WireError, JoinRefused):
+            raise
         except Exception as mistake:  # of ours, on this router's bytes; other routers are served on
             logger.exception("a router's frame could not be handled")
-            self._end(WireError(f"an internal error: {type(mistake).__name__}"))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._end(None)
-
-    def drain(self, reason: str) -> None:
-        if self.is_serving:
-            self._write(wire.Drain(reason))
-
-    def close(self) -> None:
-        self._end(None)
-
-    def _serve(self, dispatches: list[wire.Dispatch]) -> None:
-        for answer in self._executor.execute(dispatches):
-            self._write(answer)
+            raise WireError(f"an internal error: {type(mistake).__name__}") from None
 
     def _handle(self, message: wire.Message) -> None:
         match message:
@@ -99,14 +150,13 @@ class ExpertUplink(asyncio.Protocol):
                 self._write(self._join)
             case wire.Welcome() if self._join is not None and not self.is_serving:
                 self._check_welcome(message)
-                self._stop_timer()
                 self._reader.limit_bytes = wire.MAX_FRAME_BYTES
                 self.is_serving = self.was_welcomed = True
                 logger.info("%s serves %r", self._identity.replica_id, self._hello.router if self._hello else "")
             case wire.Reject(code, reason):
                 raise JoinRefused(code, reason)
             case wire.Ping(token):
-                self._write(wire.Pong(token, 0, self._executor.rows_done))
+                self._write(wire.Pong(token, 0, self._executor.rows_done + int(self._pulse[ROWS_DONE])))
             case _:
                 raise WireError(f"a router does not send {message.kind} now")
 
@@ -146,56 +196,9 @@ class ExpertUplink(asyncio.Protocol):
             raise WireError("this router does not know the operator's wire token")
 
     def _write(self, message: wire.Message) -> None:
-        if self.closed.done():
-            return
-        self._transport.write(wire.encode(message))
-        if self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
-            self._end(WireError("the router does not read what it is sent"))
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _end(self, error: Exception | None) -> None:
-        self.is_serving = False
-        self._stop_timer()
-        if hasattr(self, "_transport"):
-            self._transport.abort()
-        if not self.closed.done():
-            if error is None:
-                self.closed.set_result(None)
-            else:
-                self.closed.set_exception(error)
-
-
-async def keep_uplink(
-    host: str,
-    port: int,
-    identity: ReplicaIdentity,
-    executor: Executor,
-    next_incarnation: Callable[[], int],
-    on_change: Callable[[ExpertUplink | None], None],
-) -> None:
-    """Dial the router at host:port, serve it, and dial again whenever the connection ends; until cancelled.
-    Raises what ``next_incarnation`` raises.
-
-    ``on_change`` hears each new uplink, and None when it is gone.
-    """
-    loop = asyncio.get_running_loop()
-    backoff_s = FIRST_BACKOFF_S
-    while True:
-        incarnation, was_welcomed = next_incarnation(), False
         try:
-            new_uplink = partial(ExpertUplink, identity, incarnation, executor)
-            _, uplink = await loop.create_connection(new_uplink, host, port)
-            on_change(uplink)
-            try:
-                await uplink.closed
-            finally:
-                on_change(None)
-                uplink.close()
-                was_welcomed = uplink.was_welcomed
-        except (OSError, WireError, JoinRefused) as exc:
-            logger.warning("%s: router %s:%d: %s", identity.replica_id, host, port, exc)
-        backoff_s = FIRST_BACKOFF_S if was_welcomed else min(backoff_s * 2, MAX_BACKOFF_S)
-        await asyncio.sleep(backoff_s * (0.5 + random.random()))
+            self._socket.sendall(wire.encode(message))
+        except BlockingIOError:
+            raise WireError("the router does not read what it is sent") from None
+        except OSError:
+            self._is_ended = True  # the connection is gone

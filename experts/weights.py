@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -31,7 +32,21 @@ class ExpertWeights:
 
 
 AnyWeights = ExpertWeights | IntegerWeights
-ExpertFunction = Callable[[Array], Array]  # rows as they travel [T, width] to as many; see experts.row_format
+
+
+class ExpertFunction(Protocol):
+    """One expert of one layer, F x D, packed: rows as they travel [T, width] to as many; see experts.row_format."""
+
+    @property
+    def arrays(self) -> tuple[Array, ...]: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def hidden_size(self) -> int: ...
+
+    def __call__(self, rows: Array, /) -> Array: ...
 
 
 def pack_expert(weights: Mapping[int, AnyWeights]) -> dict[int, ExpertFunction]:

@@ -20,8 +20,9 @@ import uvloop
 from moray import wire
 from moray.experts.compiled import Ids, Rows
 from moray.experts.executor import Answer, Executor
+from moray.experts.served import ServedExperts
 from moray.experts.uplink import ReplicaIdentity
-from moray.experts.uplink_thread import UplinkThread
+from moray.experts.uplink_threads import UplinkThreads
 from moray.experts.weights import ExpertWeights, pack_expert
 from moray.router.directory import Directory
 from moray.router.listener import Acceptor, NetworkIdentity, listen
@@ -141,17 +142,22 @@ def identity_of(experts: Sequence[int], name: str = "replica") -> ReplicaIdentit
 
 
 def make_thread(
-    port: int, identity: ReplicaIdentity, executor: Executor | None = None, incarnation: Callable[[], int] | None = None
-) -> UplinkThread:
+    port: int,
+    identity: ReplicaIdentity,
+    executor: Executor | None = None,
+    incarnation: Callable[[], int] | None = None,
+    served: ServedExperts | None = None,
+) -> UplinkThreads:
     weights = {expert: WEIGHTS[expert] for expert in identity.experts if expert in WEIGHTS}
     executor = executor or SlowExecutor(weights, WIDTH, 1000)
-    return UplinkThread([("127.0.0.1", port)], identity, executor, incarnation or (lambda: next(_incarnations)))
+    next_incarnation = incarnation or (lambda: next(_incarnations))
+    return UplinkThreads([("127.0.0.1", port)], identity, executor, next_incarnation, served)
 
 
 @asynccontextmanager
 async def open_replica(
     port: int, experts: Sequence[int], name: str = "replica", **more: Any
-) -> AsyncIterator[UplinkThread]:
+) -> AsyncIterator[UplinkThreads]:
     thread = make_thread(port, identity_of(experts, name), **more)
     thread.start()
     try:

@@ -321,7 +321,7 @@ class FrameReader:
         self.limit_bytes = limit_bytes
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
+    def feed(self, data: bytes | memoryview) -> Iterator[bytes | memoryview]:
         """Payloads completed by ``data``, one by one: a limit that the caller sets after one holds for the next.
         Raises FrameTooLarge as soon as a length says so, before more of that frame is stored."""
         if not self._buffer and len(data) >= _LENGTH.size:  # the usual case, kept cheap: one whole frame

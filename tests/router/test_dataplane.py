@@ -30,7 +30,7 @@ from dataplane_kit import (
 )
 from moray import wire
 from moray.errors import ExpertUnavailable
-from moray.experts import uplink_thread
+from moray.experts import uplink_threads
 from moray.experts.compiled import Rows
 from moray.experts.executor import Answer, Executor
 from moray.router import uplink as router_uplink
@@ -43,7 +43,7 @@ ROW, IDS = np.ones((1, WIDTH), np.float32), np.array([[0]])
 
 @pytest.fixture(autouse=True)
 def short_drain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uplink_thread, "DRAIN_GRACE_S", 0.3)
+    monkeypatch.setattr(uplink_threads, "DRAIN_GRACE_S", 0.3)
 
 
 async def collect(pending: Awaitable[Rows]) -> Rows:
@@ -415,7 +415,7 @@ async def test_a_replica_finds_a_router_that_went_away_and_started_again() -> No
 
 @pytest.fixture
 def quick_wedge(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(uplink_thread, "WEDGED_AFTER_S", 0.5)
+    monkeypatch.setattr(uplink_threads, "WEDGED_AFTER_S", 0.5)
     yield
 
 
@@ -423,7 +423,7 @@ def quick_wedge(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def test_a_thread_that_is_stuck_in_its_work_is_ill_until_it_moves_again(quick_wedge: None) -> None:
     executor = WaitingExecutor([0])
 
-    def is_ill(thread: uplink_thread.UplinkThread) -> bool:
+    def is_ill(thread: uplink_threads.UplinkThreads) -> bool:
         try:
             thread.check()
         except ExpertUnavailable as ill:
@@ -449,7 +449,7 @@ async def test_a_thread_that_cannot_dial_any_more_says_so() -> None:
     async with open_router() as router:
         thread = make_thread(router.port, identity_of([0]), incarnation=no_incarnation)
         thread.start()
-        await eventually(lambda: not thread._thread.is_alive())
+        await eventually(lambda: not thread.are_alive)
         with pytest.raises(ExpertUnavailable):
             thread.check()
         thread.drain("nothing to drain")

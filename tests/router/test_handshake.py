@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -34,15 +35,17 @@ from moray.router import listener
 from moray.router.listener import Acceptor, listen
 from moray.router.uplink import Uplink
 
-EXECUTOR = Executor({0: WEIGHTS[0]}, WIDTH, 8000)
+EXECUTOR = Executor({0: WEIGHTS[0]}, WIDTH, 500_000)
 ROW = np.ones((1, WIDTH), np.float32)
 
 
-async def dial(port: int, identity: ReplicaIdentity, incarnation: int = 1) -> ExpertUplink:
-    """One real replica's connection, in this loop."""
-    loop = asyncio.get_running_loop()
-    _, uplink = await loop.create_connection(lambda: ExpertUplink(identity, incarnation, EXECUTOR), "127.0.0.1", port)
-    return uplink
+class Dialled:
+    """One real replica's connection in a thread; ``closed`` is done when it is over, and says why."""
+
+    def __init__(self, port: int, identity: ReplicaIdentity, incarnation: int = 1) -> None:
+        connection = socket.create_connection(("127.0.0.1", port))
+        self.uplink = ExpertUplink(connection, identity, incarnation, EXECUTOR)
+        self.closed = asyncio.ensure_future(asyncio.to_thread(self.uplink.run))
 
 
 # -- refusals of the router
@@ -370,10 +373,10 @@ async def test_a_replica_leaves_a_router_that_breaks_the_protocol(
         monkeypatch.setattr(expert_uplink, "HANDSHAKE_TIMEOUT_S", 0.2)
     rows_before = EXECUTOR.rows_done
     async with scripted_router(script) as port:
-        uplink = await dial(port, identity_of([0]))
+        uplink = Dialled(port, identity_of([0]))
         with pytest.raises(WireError):
             await uplink.closed
-        assert not uplink.is_serving and EXECUTOR.rows_done == rows_before
+        assert not uplink.uplink.is_serving and EXECUTOR.rows_done == rows_before
 
 
 @in_event_loop
@@ -387,7 +390,7 @@ async def test_large_work_in_one_segment_with_the_welcome_is_answered() -> None:
         answers.put_nowait(await peer.read())
 
     async with scripted_router(script) as port:
-        await dial(port, identity_of([0]))
+        Dialled(port, identity_of([0]))
         answer = await answers.get()
     assert isinstance(answer, wire.Result) and answer.outputs.shape == (200, WIDTH)
 
@@ -395,7 +398,7 @@ async def test_large_work_in_one_segment_with_the_welcome_is_answered() -> None:
 @in_event_loop
 async def test_a_replica_learns_why_it_was_refused() -> None:
     async with open_router() as router:
-        uplink = await dial(router.port, replace(identity_of([0]), model_id="model-b"))
+        uplink = Dialled(router.port, replace(identity_of([0]), model_id="model-b"))
         with pytest.raises(JoinRefused) as refused:
             await uplink.closed
         assert refused.value.reason_code == "wrong_model"
@@ -403,7 +406,7 @@ async def test_a_replica_learns_why_it_was_refused() -> None:
 
 @in_event_loop
 async def test_a_router_that_does_not_read_is_left_before_the_backlog_grows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expert_uplink, "MAX_UNREAD_BYTES", 1 << 20)
+    monkeypatch.setattr(expert_uplink, "SEND_TIMEOUT_S", 0.2)
 
     async def script(peer: Peer) -> None:
         peer.send(await welcome(peer))
@@ -412,6 +415,6 @@ async def test_a_router_that_does_not_read_is_left_before_the_backlog_grows(monk
             await asyncio.sleep(0)
 
     async with scripted_router(script) as port:
-        uplink = await dial(port, identity_of([0]))
+        uplink = Dialled(port, identity_of([0]))
         with pytest.raises(WireError, match="does not read"):
             await uplink.closed
