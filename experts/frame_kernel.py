@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from moray import wire
 from moray.experts.compiled import Ids, part
-from moray.experts.native import copy_bytes
 
 Bytes = NDArray[np.uint8]
 Int = Any  # one of numpy's or of Python's, all of 64 bits once compiled
@@ -23,7 +22,7 @@ FLOAT32, INT8 = 0, 3  # dtype codes
 # What is read of a Dispatch: numbers first, then where its rows start.
 SEQ, LAYER, DEADLINE_MS, NUM_GROUPS, NUM_ROWS, DTYPE, HEIGHT, WIDTH, START = range(9)
 NUM_FIELDS = 9
-MAX_HEAD_BYTES = 128  # of a Result; whole words, so that its values are aligned
+RESULT_HEAD_BYTES = 64  # at most: all of a Result's frame but its values
 
 
 def _text(data: bytes) -> Bytes:
@@ -42,6 +41,20 @@ _NOTHING = -1  # in place of a position: not recognised
 def frame_size(data: Bytes) -> Int:
     """Of the payload that follows the length at the start of ``data``."""
     return np.int64(data[0]) | np.int64(data[1]) << 8 | np.int64(data[2]) << 16 | np.int64(data[3]) << 24
+
+
+@part
+def matrix_bytes(dtype: Int, height: Int, width: Int) -> Int:
+    return height * width * (4 if dtype == FLOAT32 else 1)
+
+
+@part
+def whole_frame(data: Bytes, start: Int, end: Int) -> Int:
+    """Bytes of the frame at ``start``, its length included; 0 when it is not all there."""
+    if end - start < LENGTH_BYTES:
+        return 0
+    num_bytes = LENGTH_BYTES + frame_size(data[start:])
+    return num_bytes if start + num_bytes <= end else 0
 
 
 @part
@@ -108,18 +121,17 @@ def read_matrix(data: Bytes, at: Int, end: Int, fields: Ids) -> Int:
     start = at + 6
     fields[DTYPE], fields[HEIGHT] = data[start], little_endian(data, start + 2)
     fields[WIDTH], fields[START] = little_endian(data, start + 6), start + _TENSOR_BYTES
-    itemsize = 4 if fields[DTYPE] == FLOAT32 else 1
-    num_bytes = fields[HEIGHT] * fields[WIDTH] * itemsize
+    num_bytes = matrix_bytes(fields[DTYPE], fields[HEIGHT], fields[WIDTH])
     is_whole = num_bytes == end - fields[START] and big_endian(data, at + 1, 4) == num_bytes + _TENSOR_BYTES
     is_known = fields[DTYPE] == FLOAT32 or fields[DTYPE] == INT8
     return end if is_whole and is_known and data[start + 1] == 2 else _NOTHING
 
 
 @part
-def read_dispatch(data: Bytes, end: Int, fields: Ids, experts: Ids, counts: Ids, row_index: Ids) -> bool:
-    """The frame ``data[:end]`` into ``fields`` [NUM_FIELDS], one expert and count per group, one number per row. True
-    when it is one that ``wire.decode`` accepts, with groups that count as many rows as there are, all of them in it."""
-    fields[SEQ], at = read_integer(data, read_text(data, LENGTH_BYTES, end, _DISPATCH), end)
+def read_dispatch(data: Bytes, start: Int, end: Int, fields: Ids, experts: Ids, counts: Ids, row_index: Ids) -> bool:
+    """The frame ``data[start:end]`` into ``fields`` [NUM_FIELDS], one expert and count per group, one number per row.
+    True when ``wire.decode`` accepts it and its groups count as many rows as it names, all of them there."""
+    fields[SEQ], at = read_integer(data, read_text(data, start + LENGTH_BYTES, end, _DISPATCH), end)
     fields[LAYER], at = read_integer(data, read_text(data, at, end, _AT_LAYER), end)
     fields[NUM_GROUPS], at = read_array(data, read_text(data, at, end, _AT_GROUPS), end)
     if at == _NOTHING or not 1 <= fields[NUM_GROUPS] <= experts.shape[0]:
@@ -144,13 +156,6 @@ def read_dispatch(data: Bytes, end: Int, fields: Ids, experts: Ids, counts: Ids,
         return False
     at = read_matrix(data, read_text(data, at, end, _AT_HIDDEN), end, fields)
     return bool(at != _NOTHING and highest < fields[HEIGHT])
-
-
-@part
-def read_result(data: Bytes, end: Int, fields: Ids) -> bool:
-    """The frame ``data[:end]`` into SEQ and the last four of ``fields``."""
-    fields[SEQ], at = read_integer(data, read_text(data, LENGTH_BYTES, end, _RESULT), end)
-    return bool(read_matrix(data, read_text(data, at, end, _AT_OUTPUTS), end, fields) != _NOTHING)
 
 
 # -- writing: each takes a position and gives the next
@@ -201,23 +206,19 @@ def write_array(data: Bytes, at: Int, count: Int) -> Int:
 
 @part
 def write_matrix_head(data: Bytes, at: Int, dtype: Int, height: Int, width: Int) -> Int:
-    num_bytes = height * width * (4 if dtype == FLOAT32 else 1)
     data[at] = 0xC9
-    at = write_big_endian(data, at + 1, num_bytes + _TENSOR_BYTES, 4)
+    at = write_big_endian(data, at + 1, matrix_bytes(dtype, height, width) + _TENSOR_BYTES, 4)
     data[at], data[at + 1], data[at + 2] = wire.TENSOR_EXT, dtype, 2
     return write_little_endian(data, write_little_endian(data, at + 3, height), width)
 
 
 @part
-def write_result_head(data: Bytes, end: Int, seq: Int, dtype: Int, height: Int, width: Int) -> Int:
-    """All of a Result but its values, so that it ends before ``data[end]``, where they lie; where the frame starts."""
-    scratch = np.empty(96, np.uint8)
-    at = write_integer(scratch, write_text(scratch, LENGTH_BYTES, _RESULT), seq)
-    at = write_matrix_head(scratch, write_text(scratch, at, _AT_OUTPUTS), dtype, height, width)
-    num_bytes = height * width * (4 if dtype == FLOAT32 else 1)
-    write_little_endian(scratch, 0, at - LENGTH_BYTES + num_bytes)
-    copy_bytes(data.ctypes.data + end - at, scratch.ctypes.data, at)
-    return end - at
+def write_result_head(data: Bytes, start: Int, seq: Int, dtype: Int, height: Int, width: Int) -> Int:
+    """All of a Result's frame, from ``data[start]`` on, but its values; where they go."""
+    at = write_integer(data, write_text(data, start + LENGTH_BYTES, _RESULT), seq)
+    at = write_matrix_head(data, write_text(data, at, _AT_OUTPUTS), dtype, height, width)
+    write_little_endian(data, start, at - start - LENGTH_BYTES + matrix_bytes(dtype, height, width))
+    return at
 
 
 @part
@@ -235,6 +236,5 @@ def write_dispatch_head(data: Bytes, fields: Ids, experts: Ids, counts: Ids, row
     at = write_integer(data, write_text(data, at, _AT_DEADLINE), fields[DEADLINE_MS])
     at = write_text(data, at, _AT_HIDDEN)
     at = write_matrix_head(data, at, fields[DTYPE], fields[HEIGHT], fields[WIDTH])
-    num_bytes = fields[HEIGHT] * fields[WIDTH] * (4 if fields[DTYPE] == FLOAT32 else 1)
-    write_little_endian(data, 0, at - LENGTH_BYTES + num_bytes)
+    write_little_endian(data, 0, at - LENGTH_BYTES + matrix_bytes(fields[DTYPE], fields[HEIGHT], fields[WIDTH]))
     return at

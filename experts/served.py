@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moray.experts.compiled import Ids
-from moray.experts.frame_kernel import MAX_HEAD_BYTES, Bytes
+from moray.experts.frame_kernel import RESULT_HEAD_BYTES, Bytes
 from moray.experts.integer import IntegerExpert
-from moray.experts.serving_kernel import serve_kernel
+from moray.experts.serving_kernel import MOST, serve_kernel
 from moray.experts.weights import ExpertFunction
 
 ROOM_BYTES = 1 << 20  # of a frame and of rows; what is larger is computed by the Executor
@@ -49,7 +49,8 @@ class ServingRoom:
 
     def __init__(self) -> None:
         self.received: Bytes = np.empty(ROOM_BYTES, np.uint8)
-        self._rows, self._reply = np.empty(ROOM_BYTES, np.uint8), np.empty(MAX_HEAD_BYTES + ROOM_BYTES, np.uint8)
+        self._rows, self._outputs = np.empty(ROOM_BYTES, np.uint8), np.empty(ROOM_BYTES, np.uint8)
+        self._reply: Bytes = np.empty(MOST * RESULT_HEAD_BYTES + ROOM_BYTES, np.uint8)
 
     def serve(self, fd: int, served: ServedExperts, pulse: NDArray[Any]) -> int:
         """See ``serve_kernel``. Runs without the GIL."""
@@ -63,6 +64,7 @@ class ServingRoom:
             served.width,
             served.capacity_rows,
             self._rows,
+            self._outputs,
             self._reply,
             pulse,
         )

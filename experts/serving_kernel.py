@@ -12,14 +12,27 @@ from moray.experts import frame_kernel as frame
 from moray.experts.compiled import Ids, kernel, part
 from moray.experts.frame_kernel import Bytes, Int
 from moray.experts.integer_kernel import SIGMOID_STEPS, integer_expert_kernel
-from moray.experts.native import array_at, copy_bytes, float32_at, int8_at, int32_at, int64_at, recv, send, uint16_at
-from moray.experts.product_kernel import F32_BYTES, feed_forward_kernel, padded
+from moray.experts.native import (
+    array_at,
+    copy_bytes,
+    float32_at,
+    int8_at,
+    int32_at,
+    int64_at,
+    move_bytes,
+    recv,
+    send,
+    uint16_at,
+)
+from moray.experts.product_kernel import feed_forward_kernel, padded
 from moray.experts.simd_int8 import OFFSET, QUAD
 
 SCALE_BYTES = 5  # of a row of bytes: mantissa and shift
 CLOSED, NOTHING_CAME, CANNOT_SEND = 0, -1, -2  # instead of a number of bytes
 BEATS, ROWS_DONE, IS_STOPPED = range(3)  # places in ``pulse``
 NUM_PULSES = 3
+MOST = 8  # dispatches computed together
+DONE = -1  # in place of an expert
 NO_SIGNAL = 0x4000  # MSG_NOSIGNAL: a connection that is gone is an error, not the end of the process
 
 
@@ -92,17 +105,15 @@ def are_here(experts: Ids, addresses: Ids, asked: Ids, layer: Int) -> bool:
 
 
 @part
-def receive(fd: Int, data: Bytes) -> Int:
-    """One frame, or what there is of it or beyond it: the number of bytes, or what ``recv`` says of none."""
-    count = recv(fd, data.ctypes.data, data.shape[0], 0)
-    if count <= 0:
-        return count
-    while count < frame.LENGTH_BYTES or count < frame.LENGTH_BYTES + min(frame.frame_size(data), data.shape[0]):
-        more = recv(fd, data.ctypes.data + count, data.shape[0] - count, 0)
-        if more <= 0:
-            break
-        count += more
-    return count
+def receive(fd: Int, data: Bytes, filled: Int) -> Int:
+    """Read on until a whole frame is there: how much of ``data`` is filled. Fewer bytes than a frame when no more come
+    in time or it has no room; what ``recv`` says of none when there is nothing at all."""
+    while frame.whole_frame(data, 0, filled) == 0 and filled < data.shape[0]:
+        count = recv(fd, data.ctypes.data + filled, data.shape[0] - filled, 0)
+        if count <= 0:
+            return filled if filled else count
+        filled += count
+    return filled
 
 
 @part
@@ -115,7 +126,17 @@ def send_all(fd: Int, address: Int, count: Int) -> bool:
     return True
 
 
-@kernel("i8(i4, u1[::1], i8[::1], i8[:,:,::1], b1, i8, i8, i8, u1[::1], u1[::1], i8[::1])")
+@part
+def gather(target: Int, filled: Int, data: Bytes, fields: Ids, row_index: Ids, row_bytes: Int) -> Int:
+    """Copy the named rows of one Dispatch behind the ``filled`` ones at the address ``target``; how many there are."""
+    for place in row_index:
+        row = data.ctypes.data + fields[frame.START] + place * row_bytes
+        copy_bytes(target + filled * row_bytes, row, row_bytes)
+        filled += 1
+    return filled
+
+
+@kernel("i8(i4, u1[::1], i8[::1], i8[:,:,::1], b1, i8, i8, i8, u1[::1], u1[::1], u1[::1], i8[::1])")
 def serve_kernel(
     fd: Int,
     received: Bytes,
@@ -126,46 +147,76 @@ def serve_kernel(
     width: Int,
     capacity_rows: Int,
     rows: Bytes,  # for the rows of one expert
-    reply: Bytes,  # a Result's values from MAX_HEAD_BYTES on, its head before them
+    outputs: Bytes,  # as many
+    reply: Bytes,  # for all answers
     pulse: Ids,  # [NUM_PULSES] beats, rows done; set to 1 to stop
 ) -> Int:
     """Serve until something else comes: how many bytes of ``received`` Python is to handle, or CLOSED, NOTHING_CAME or
-    CANNOT_SEND."""
-    fields, counts = np.empty(frame.NUM_FIELDS, np.int64), np.empty(wire.MAX_GROUPS, np.int64)
-    asked, row_index = np.empty(wire.MAX_GROUPS, np.int64), np.empty(wire.MAX_ROWS, np.int64)
+    CANNOT_SEND. Dispatches that lie there together are computed together, expert by expert."""
+    fields, groups = np.empty((MOST, frame.NUM_FIELDS), np.int64), np.empty((2, MOST, wire.MAX_GROUPS), np.int64)
+    asked, counts = groups
+    row_index, values = np.empty((MOST, wire.MAX_ROWS), np.int64), np.empty(MOST, np.int64)
     dtype = frame.INT8 if is_integer else frame.FLOAT32
     row_width = hidden_size + SCALE_BYTES if is_integer else hidden_size
-    row_bytes = row_width if is_integer else F32_BYTES * row_width
-    room = min(capacity_rows, rows.shape[0] // row_bytes)
+    row_bytes = frame.matrix_bytes(dtype, 1, row_width)
+    most_rows = min(capacity_rows, rows.shape[0] // row_bytes)
+    filled = np.int64(0)
     while pulse[IS_STOPPED] == 0:
         pulse[BEATS] += 1
-        end = receive(fd, received)
-        if end <= 0:
-            return end
-        if end < frame.LENGTH_BYTES or end != frame.LENGTH_BYTES + frame.frame_size(received):
-            return end
-        if not frame.read_dispatch(received, end, fields, asked, counts, row_index):
-            return end
-        num_rows, layer = fields[frame.NUM_ROWS], fields[frame.LAYER]
-        if num_rows > room or fields[frame.DTYPE] != dtype or fields[frame.WIDTH] != row_width:
-            return end
-        if not are_here(experts, addresses, asked[: fields[frame.NUM_GROUPS]], layer):
-            return end
-        first = 0
-        for group in range(fields[frame.NUM_GROUPS]):
-            for r in range(counts[group]):
-                row = received.ctypes.data + fields[frame.START] + row_index[first + r] * row_bytes
-                copy_bytes(rows.ctypes.data + r * row_bytes, row, row_bytes)
-            weights = addresses[place_of(experts, asked[group]), layer]
-            out = reply.ctypes.data + frame.MAX_HEAD_BYTES + first * row_bytes
-            if is_integer:
-                integer_rows(weights, rows.ctypes.data, counts[group], hidden_size, width, out)
-            else:
-                float32_rows(weights, rows.ctypes.data, counts[group], hidden_size, width, out)
-            first += counts[group]
-        start = frame.write_result_head(reply, frame.MAX_HEAD_BYTES, fields[frame.SEQ], dtype, num_rows, row_width)
-        values_end = frame.MAX_HEAD_BYTES + num_rows * row_bytes
-        if not send_all(fd, reply.ctypes.data + start, values_end - start):
+        filled = receive(fd, received, filled)
+        if filled <= 0:
+            return filled
+        num_dispatches, end, num_rows, replied = 0, 0, 0, 0
+        while num_dispatches < MOST:
+            i, size = num_dispatches, frame.whole_frame(received, end, filled)
+            if not size or not frame.read_dispatch(
+                received, end, end + size, fields[i], asked[i], counts[i], row_index[i]
+            ):
+                break
+            num_rows += fields[i, frame.NUM_ROWS]
+            if num_rows > most_rows or fields[i, frame.DTYPE] != dtype or fields[i, frame.WIDTH] != row_width:
+                break
+            if not are_here(experts, addresses, asked[i, : fields[i, frame.NUM_GROUPS]], fields[i, frame.LAYER]):
+                break
+            count = fields[i, frame.NUM_ROWS]
+            values[i] = frame.write_result_head(reply, replied, fields[i, frame.SEQ], dtype, count, row_width)
+            replied = values[i] + count * row_bytes
+            end, num_dispatches = end + size, num_dispatches + 1
+        if not num_dispatches:
+            return filled
+        for i in range(num_dispatches):
+            layer = fields[i, frame.LAYER]
+            for group in range(fields[i, frame.NUM_GROUPS]):
+                expert = asked[i, group]
+                if expert == DONE:  # with an earlier dispatch
+                    continue
+                gathered = 0
+                for j in range(i, num_dispatches):
+                    first = 0
+                    for other in range(fields[j, frame.NUM_GROUPS]):
+                        last = first + counts[j, other]
+                        if asked[j, other] == expert and fields[j, frame.LAYER] == layer:
+                            wanted = row_index[j, first:last]
+                            gathered = gather(rows.ctypes.data, gathered, received, fields[j], wanted, row_bytes)
+                        first = last
+                weights = addresses[place_of(experts, expert), layer]
+                if is_integer:
+                    integer_rows(weights, rows.ctypes.data, gathered, hidden_size, width, outputs.ctypes.data)
+                else:
+                    float32_rows(weights, rows.ctypes.data, gathered, hidden_size, width, outputs.ctypes.data)
+                source = outputs.ctypes.data
+                for j in range(i, num_dispatches):
+                    target = reply.ctypes.data + values[j]
+                    for other in range(fields[j, frame.NUM_GROUPS]):
+                        num_bytes = counts[j, other] * row_bytes
+                        if asked[j, other] == expert and fields[j, frame.LAYER] == layer:
+                            copy_bytes(target, source, num_bytes)
+                            source, asked[j, other] = source + num_bytes, DONE
+                        target += num_bytes
+        if not send_all(fd, reply.ctypes.data, replied):
             return CANNOT_SEND
-        pulse[ROWS_DONE] += num_rows
-    return NOTHING_CAME
+        for i in range(num_dispatches):
+            pulse[ROWS_DONE] += fields[i, frame.NUM_ROWS]
+        filled -= end
+        move_bytes(received.ctypes.data, received.ctypes.data + end, filled)
+    return filled if filled else NOTHING_CAME

@@ -57,7 +57,8 @@ class Uplink(asyncio.Protocol):
         self._reader = wire.FrameReader(wire.MAX_HANDSHAKE_BYTES)
         self._in_flight: dict[int, _InFlight] = {}
         self._expired: set[int] = set()  # seqs given up on, whose late results are let pass
-        self._next_seq = 0
+        self.next_seq = 0  # of the next Dispatch
+        self._fd = -1
         self._timer: asyncio.TimerHandle | None = None  # ends a handshake that takes too long
         self._expiry: asyncio.TimerHandle | None = None  # looks for dispatches whose deadline has passed
         self.join: wire.Join | None = None  # set once welcomed
@@ -85,6 +86,8 @@ class Uplink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        connection = transport.get_extra_info("socket")
+        self._fd = connection.fileno() if connection is not None else -1
         self.peer = str((transport.get_extra_info("peername") or "?")[0])  # gone already: no name
         if not self._acceptor.admit_connection(self):
             self.close("too many connections from this address wait for their handshake")
@@ -187,17 +190,60 @@ class Uplink(asyncio.Protocol):
         if self.is_closed:
             self._loop.call_soon(on_answer, DispatchFailed("the uplink is closed"))
             return
-        seq, self._next_seq = self._next_seq, self._next_seq + 1
+        seq, shape = self.next_seq, (len(row_index), hidden_states.shape[1])
         self._write(wire.Dispatch(seq, layer, groups, row_index, hidden_states, int(timeout_s * 1000)))
-        # What follows the write runs while the replica works.
-        num_rows, now = len(row_index), monotonic()
-        self._in_flight[seq] = _InFlight(
-            on_answer, (num_rows, hidden_states.shape[1]), hidden_states.dtype, now, now + timeout_s
-        )
-        self.rows_in_flight += num_rows
-        self.rows_sent += num_rows
+        self._expect(shape, hidden_states.dtype, timeout_s, on_answer)  # while the replica works
+
+    def _expect(
+        self, shape: tuple[int, int], dtype: np.dtype[Any], timeout_s: float, on_answer: Callable[[Answer], None]
+    ) -> None:
+        now = monotonic()
+        self._in_flight[self.next_seq] = _InFlight(on_answer, shape, dtype, now, now + timeout_s)
+        self.next_seq += 1
+        self.rows_in_flight += shape[0]
+        self.rows_sent += shape[0]
         if self._expiry is None:
             self._expiry = self._loop.call_later(timeout_s, self._expire_due, False)
+
+    # -- work whose bytes a compiled round moves past this object (router.round)
+
+    @property
+    def bare_fd(self) -> int:
+        """Its socket, for whole frames only; -1 while bytes wait in between here."""
+        return self._fd if self.is_readable and not self._transport.get_write_buffer_size() else -1
+
+    @property
+    def is_readable(self) -> bool:
+        return not self.is_closed and not self._reader.has_partial
+
+    @property
+    def max_rows(self) -> int:
+        """Of one Dispatch."""
+        assert self.join is not None
+        return min(self.join.capacity, wire.MAX_ROWS)
+
+    def sent_bare(
+        self,
+        unsent: bytes,
+        shape: tuple[int, int],
+        dtype: np.dtype[Any],
+        timeout_s: float,
+        on_answer: Callable[[Answer], None],
+    ) -> None:
+        """A Dispatch with ``next_seq`` went out but for its last bytes, ``unsent``; otherwise as ``dispatch``."""
+        self._acceptor.counters.frames_out += 1
+        if unsent:
+            self._transport.write(unsent)
+        self._expect(shape, dtype, timeout_s, on_answer)
+
+    def answered_bare(self, seq: int, now: float) -> None:
+        """The Result has been taken from the socket, and is in place."""
+        flight = self._in_flight.pop(seq)
+        self._acceptor.counters.frames_in += 1
+        self.rows_in_flight -= flight.shape[0]
+        self.heard_at = now
+        self.latency_s += LATENCY_WEIGHT * (now - flight.sent_at - self.latency_s)
+        self.is_suspect = bool(self._expired)
 
     def ping(self, token: int) -> None:
         self._write(wire.Ping(token))

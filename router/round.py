@@ -1,0 +1,242 @@
+"""One layer's rows on their way: to the experts' uplinks, and their results back in place.
+
+The usual round, one frame to each uplink, is compiled (``router.round_kernel``), from the rows to the sockets and back.
+Whatever is not usual, from a frame that is too large to a replica that fails, goes through the event loop, message by
+message. Results are put in place as they arrive, so that their order decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator, Mapping, Sequence
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from moray import wire
+from moray.experts import frame_kernel
+from moray.experts.compiled import Array, Ids, Rows
+from moray.router import round_kernel as kernel
+from moray.router.transport import ExpertsMissing, group_by_expert
+from moray.router.uplink import Answer, DispatchFailed, Uplink
+
+if TYPE_CHECKING:
+    from moray.router.network_experts import NetworkExperts
+
+ROOM_BYTES = 4 << 20  # for all frames of a compiled round, and for one result
+WAIT_MS = 5  # in one go for results, while the event loop stands still
+TURN_S = 0.02  # after which the event loop has its turn again, results or not
+_DTYPE_CODES = {np.dtype(np.float32): frame_kernel.FLOAT32, np.dtype(np.int8): frame_kernel.INT8}
+
+
+class Room:
+    """What compiled rounds work in, one after the other; reused, so that it stays in the caches."""
+
+    def __init__(self) -> None:
+        self.frames, self.result = np.empty(ROOM_BYTES, np.uint8), np.empty(ROOM_BYTES, np.uint8)
+        self.given_back = np.empty(2, np.int64)
+        self.turned_at = monotonic()
+
+
+class _Frame(NamedTuple):
+    uplink: Uplink
+    seq: int
+    num_places: int  # that wait for its answer
+
+
+class Round:
+    """Awaiting it gives the outputs [T, K, D], or raises ExpertsMissing."""
+
+    def __init__(self, experts: NetworkExperts, room: Room, layer: int, hidden_states: Rows, expert_ids: Ids) -> None:
+        self._experts, self._room, self._layer, self._expert_ids = experts, room, layer, expert_ids
+        self._rows = experts.row_format.encode(hidden_states)
+        self._answered = np.empty((expert_ids.size, self._rows.shape[1]), self._rows.dtype)
+        self._num_pending = len(self._answered)  # places without an output
+        self._failed: dict[int, set[Uplink]] = {}  # by expert
+        self._plan: Ids | None = None  # of a compiled round
+        self._waiting: dict[int, _Frame] = {}  # its frames without an answer, by their place in the plan
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not self._num_pending:
+            self._done.set_result(None)
+        elif not self._send_compiled():
+            self._send(group_by_expert(expert_ids))
+
+    def __await__(self) -> Generator[Any, None, Rows]:
+        if self._plan is not None:
+            self._collect_compiled(self._plan)
+        if monotonic() - self._room.turned_at > TURN_S:
+            self._room.turned_at = monotonic()
+            yield  # one turn of the loop
+        yield from self._done
+        outputs = self._experts.row_format.decode(self._answered)
+        return outputs.reshape(*self._expert_ids.shape, outputs.shape[1])
+
+    # -- the usual round
+
+    def _send_compiled(self) -> bool:
+        """False, and nothing is sent, when this is not a usual round."""
+        chosen = self._experts.choose_all(self._expert_ids)
+        if chosen is None:
+            return False
+        uplinks, uplink_of = chosen
+        fds = np.array([uplink.bare_fd for uplink in uplinks], np.int64)
+        if (fds < 0).any():
+            return False
+        self._places, plan = (
+            np.empty(len(self._answered), np.int64),
+            np.empty((len(uplinks), kernel.NUM_PLANNED), np.int64),
+        )
+        num_frames = kernel.send_round_kernel(
+            _as_bytes(self._rows),
+            self._expert_ids,
+            uplink_of,
+            fds,
+            np.array([uplink.next_seq for uplink in uplinks], np.int64),
+            np.array([uplink.max_rows for uplink in uplinks], np.int64),
+            self._layer,
+            int(self._experts.timeout_s * 1000),
+            _DTYPE_CODES[self._rows.dtype],
+            self._rows.shape[1],
+            self._room.frames,
+            self._places,
+            plan,
+        )
+        if num_frames == kernel.NOT_SENT:
+            return False
+        self._plan = plan[:num_frames]
+        for index, (place, _, seq, first, count, start, end, sent, _) in enumerate(self._plan.tolist()):
+            uplink = uplinks[place]
+            unsent = b"" if start + sent == end else self._room.frames[start + sent : end].tobytes()
+            on_answer = partial(self._take, index, slice(first, first + count))
+            shape = (count, self._rows.shape[1])
+            uplink.sent_bare(unsent, shape, self._rows.dtype, self._experts.timeout_s, on_answer)
+            self._waiting[index] = _Frame(uplink, seq, count)
+        return True
+
+    def _collect_compiled(self, plan: Ids) -> None:
+        """Read results past the event loop, as long as they come at once."""
+        room, ending = self._room, kernel.GIVEN_BACK
+        while ending == kernel.GIVEN_BACK and self._waiting:
+            for index, frame in self._waiting.items():
+                if not frame.uplink.is_readable:
+                    plan[index, kernel.STATE] = kernel.LEFT
+            ending = kernel.collect_round_kernel(
+                plan,
+                self._places,
+                _as_bytes(self._answered),
+                _DTYPE_CODES[self._rows.dtype],
+                self._rows.shape[1],
+                room.result,
+                WAIT_MS,
+                room.given_back,
+            )
+            now, states = monotonic(), plan[:, kernel.STATE].tolist()
+            for index in [index for index in self._waiting if states[index] == kernel.ANSWERED]:
+                frame = self._waiting.pop(index)
+                frame.uplink.answered_bare(frame.seq, now)
+                self._count_answered(frame.num_places)
+            if ending == kernel.GIVEN_BACK:
+                index, count = room.given_back.tolist()
+                self._waiting[index].uplink.data_received(room.result[:count].tobytes())
+
+    def _take(self, index: int, where: slice, answer: Answer) -> None:
+        """The answer to a compiled round's frame came through the event loop."""
+        assert self._plan is not None
+        self._plan[index, kernel.STATE] = kernel.ANSWERED
+        self._put(self._waiting.pop(index).uplink, self._places[where].tolist(), answer)
+
+    # -- message by message
+
+    def _send(self, places_of: Mapping[int, list[int]]) -> None:
+        """One frame to each chosen uplink, more where one would be too large. With ExpertsMissing, and nothing sent,
+        the round is over when an expert has no replica left to try."""
+        chosen: dict[Uplink, dict[int, list[int]]] = {}
+        missing = []
+        for expert, places in places_of.items():
+            uplink = self._experts.choose(expert, len(places), self._failed.get(expert))
+            if uplink is None:
+                missing.append(expert)
+            else:
+                chosen.setdefault(uplink, {})[expert] = places
+        if missing:
+            rows = {place // self._expert_ids.shape[1] for expert in missing for place in places_of[expert]}
+            self._done.set_exception(ExpertsMissing(frozenset(missing), frozenset(rows)))
+            self._done.exception()  # a round that was abandoned for another reason leaves no complaint
+            return
+        for uplink, whole in chosen.items():
+            self._send_loads(uplink, split_load(whole, self._max_rows(uplink)))
+
+    def _send_loads(self, uplink: Uplink, loads: Sequence[Mapping[int, list[int]]]) -> None:
+        """The first of them, and the others when it is answered: together they are more than the replica accepts."""
+        load, *others = loads
+        places = [place for part in load.values() for place in part]
+        rows = [place // self._expert_ids.shape[1] for place in places]
+        hidden_states, row_index = distinct_rows(self._rows, rows)
+        groups = [(expert, len(part)) for expert, part in load.items()]
+
+        def on_answer(answer: Answer) -> None:
+            if others and not isinstance(answer, DispatchFailed) and not self._done.done():
+                self._send_loads(uplink, others)
+            unsent = [place for load in others for part in load.values() for place in part]
+            self._put(uplink, places, answer, unsent)
+
+        uplink.dispatch(self._layer, groups, row_index, hidden_states, self._experts.timeout_s, on_answer)
+
+    def _put(self, uplink: Uplink, places: list[int], answer: Answer, unsent: Sequence[int] = ()) -> None:
+        """Outputs to their places; with a failure, these and what was to follow go to another replica."""
+        if self._done.done():  # cancelled, or over for want of another expert
+            return
+        if isinstance(answer, DispatchFailed):
+            self._experts.counters.retries += 1
+            undone: dict[int, list[int]] = {}
+            for place in (*places, *unsent):
+                undone.setdefault(int(self._expert_ids.flat[place]), []).append(place)
+            for expert in undone:
+                self._failed.setdefault(expert, set()).add(uplink)
+            self._send(undone)
+            return
+        self._answered[places] = answer
+        self._count_answered(len(places))
+
+    def _count_answered(self, num_places: int) -> None:
+        self._num_pending -= num_places
+        if not self._num_pending and not self._done.done():
+            self._done.set_result(None)
+
+    def _max_rows(self, uplink: Uplink) -> int:
+        """Of one Dispatch: what the replica accepts at once, and what its own and its Result's frame hold."""
+        row_bytes: int = self._rows.shape[1] * self._rows.itemsize
+        frame_rows = (wire.MAX_FRAME_BYTES - wire.MAX_PLAIN_BYTES) // row_bytes
+        return max(1, min(uplink.max_rows, frame_rows))
+
+
+def _as_bytes(rows: Array) -> Array:
+    return rows.view(np.uint8).reshape(len(rows), -1)
+
+
+def split_load(places_of: Mapping[int, list[int]], max_rows: int) -> list[Mapping[int, list[int]]]:
+    """Loads of at most ``max_rows`` places, filled in order."""
+    if sum(map(len, places_of.values())) <= max_rows:
+        return [places_of]
+    loads, room = list[dict[int, list[int]]](), 0
+    for expert, places in places_of.items():
+        while places:
+            if not room:
+                loads.append({})
+                room = max_rows
+            loads[-1][expert], places = places[:room], places[room:]
+            room -= len(loads[-1][expert])
+    return list(loads)
+
+
+def distinct_rows(hidden_states: Array, rows: list[int]) -> tuple[Array, list[int]]:
+    """hidden_states [T, D] and the rows [A] wanted of it -> the distinct ones [R, D] ascending and, for each of A,
+    its place among them: a token that goes to several experts of one uplink travels once."""
+    if len(hidden_states) == 1:
+        return hidden_states, rows
+    distinct = sorted(set(rows))
+    wanted = hidden_states if len(distinct) == len(hidden_states) else hidden_states[distinct]
+    place_of = {row: place for place, row in enumerate(distinct)}
+    return wanted, [place_of[row] for row in rows]
