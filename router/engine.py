@@ -14,11 +14,13 @@ from moray.experts.compiled import Rows
 from moray.router.backbone import Backbone
 from moray.router.forward import forward
 from moray.router.kv_cache import LayerCache, PagePool
+from moray.router.overlap import Overlap
 from moray.router.sampling import next_tokens
 from moray.router.scheduler import Scheduler, SchedulerLimits
 from moray.router.sequence import Sequence
 from moray.router.timings import Timings
 from moray.router.transport import ExpertsMissing, ExpertTransport
+from moray.types import OverlapMode
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +38,14 @@ class Engine:
         num_pages: int,
         context_length: int,
         limits: SchedulerLimits | None = None,
+        overlap: OverlapMode = "auto",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.backbone, self.experts, self.clock = backbone, experts, clock
         self.context_length = context_length
         self.caches = [LayerCache(layer.attention.cache_spec(), num_pages) for layer in backbone.layers]
         self.scheduler = Scheduler(PagePool(num_pages), limits or SchedulerLimits())
-        self.timings = Timings()
+        self.timings, self.overlap = Timings(), Overlap(overlap)
         self._has_work = asyncio.Event()
         self._is_stopped = False
 
@@ -82,14 +85,17 @@ class Engine:
         batch = self.scheduler.schedule(self.clock(), self.experts.missing())
         if batch is None:
             return False
+        num_rows, started = len(batch.inputs.token_ids), perf_counter()
+        num_parts = self.overlap.choose(num_rows)
         try:
-            output = await forward(self.backbone, self.caches, self.experts, batch.inputs, self.timings)
+            output = await forward(self.backbone, self.caches, self.experts, batch.inputs, self.timings, num_parts)
         except ExpertsMissing as missing:
             self.scheduler.hold(batch.owners(missing.rows), missing.experts, self.clock())
         except Exception:
             logger.exception("a step failed; its requests are ended")
             self._fail(batch.sequences, "the router failed to compute this request; see its log")
         else:
+            self.overlap.note(num_rows, num_parts, perf_counter() - started)
             unsound = batch.owners(output.unsound_rows) if output.unsound_rows else []
             self._emit(self.scheduler.advance(batch), output.logits, unsound)
             self._fail(unsound, "the model's numbers overflowed on this request; change the prompt")

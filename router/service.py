@@ -148,7 +148,14 @@ class RouterService:
             settings.max_running, settings.max_waiting, settings.max_step_tokens, settings.expert_wait_s
         )
         async with self._open_experts() as experts:
-            yield Engine(backbone, experts, num_pages=self.num_pages, context_length=self.context_length, limits=limits)
+            yield Engine(
+                backbone,
+                experts,
+                num_pages=self.num_pages,
+                context_length=self.context_length,
+                limits=limits,
+                overlap="off" if self.spec.local_experts else settings.overlap,  # in-process nothing waits
+            )
 
     @asynccontextmanager
     async def _open_experts(self) -> AsyncIterator[ExpertTransport]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class StepInputs:
     owners: Ids  # [T] each token's chunk
     tables: Ids  # [S, P] pages of each chunk, as many as the longest needs
     logit_rows: Ids  # [B] last rows of the chunks that want logits
+    first_row: int = 0  # of a part: where it begins in the whole
 
 
 def build_step(chunks: Sequence[Chunk]) -> StepInputs:
@@ -59,3 +61,24 @@ def build_step(chunks: Sequence[Chunk]) -> StepInputs:
         tables=tables,
         logit_rows=np.array(logit_rows, np.int64),
     )
+
+
+def split_step(step: StepInputs, num_parts: int) -> list[StepInputs]:
+    """The same rows in parts of nearly equal size, none of them empty; a part has no ``logit_rows``."""
+    num_rows = len(step.token_ids)
+    num_parts = min(num_parts, num_rows)
+    if num_parts < 2:
+        return [step]
+    bounds = [num_rows * part // num_parts for part in range(num_parts + 1)]
+    return [
+        StepInputs(
+            token_ids=step.token_ids[start:end],
+            positions=step.positions[start:end],
+            slots=step.slots[start:end],
+            owners=step.owners[start:end],
+            tables=step.tables,
+            logit_rows=step.logit_rows[:0],
+            first_row=start,
+        )
+        for start, end in pairwise(bounds)
+    ]

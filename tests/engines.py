@@ -21,7 +21,7 @@ from moray.router.sequence import Sequence
 from moray.router.step import Chunk, build_step
 from moray.router.timings import Timings
 from moray.router.transport import ExpertTransport, LocalExperts
-from moray.types import GeneratedToken, GenerationRequest, RequestId, SamplingParams
+from moray.types import GeneratedToken, GenerationRequest, OverlapMode, RequestId, SamplingParams
 
 CONTEXT = 512
 
@@ -45,8 +45,11 @@ class Recorder:
         experts: ExpertTransport,
         limits: SchedulerLimits | None = None,
         num_pages: int = 1024,
+        overlap: OverlapMode = "auto",
     ) -> None:
-        self.engine = Engine(backbone, experts, num_pages=num_pages, context_length=CONTEXT, limits=limits)
+        self.engine = Engine(
+            backbone, experts, num_pages=num_pages, context_length=CONTEXT, limits=limits, overlap=overlap
+        )
         self.outcomes: dict[str, list[GeneratedToken | MorayError]] = {}
 
     def submit(self, request: GenerationRequest) -> Sequence:

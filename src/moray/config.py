@@ -6,6 +6,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from moray.errors import BadSetting
+from moray.types import OverlapMode
 
 
 class Settings(BaseSettings):
@@ -19,6 +20,7 @@ class Settings(BaseSettings):
     dispatch_timeout_s: float = Field(3.0, gt=0)  # patience with one replica before another is asked
     kv_cache_mb: int = Field(512, ge=1)  # memory of the KV cache, MiB; touched as it is used
     context_length: int = Field(0, ge=0)  # tokens; 0: what the model was made for, as far as the cache holds it
+    overlap: OverlapMode = "auto"  # compute one half of a step while the other waits for experts; auto: where it pays
     router_threads: int = Field(0, ge=0)  # threads of the router's products; 0: half the cores
     replica_capacity_rows: int = Field(8192, ge=1)  # rows a replica accepts at once before it answers Busy
 

@@ -16,6 +16,8 @@ ModelId = NewType("ModelId", str)  # hex SHA-256 over the manifest's content
 
 NumericClass = Literal["float32", "int8"]  # of experts; the rest is always float32
 
+OverlapMode = Literal["auto", "on", "off"]  # two micro-batches in flight
+
 FinishReason = Literal["stop", "length"]
 
 
