@@ -1,0 +1,205 @@
+"""A network without Ray for the benchmarks that need to reach into it: the router's engine in this process, replicas in
+processes of their own, and between them, where asked for, a relay that delays every byte."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import torch
+import uvloop
+
+from moray import wire
+from moray.experts.executor import Executor
+from moray.experts.row_format import row_format
+from moray.experts.served import served_experts
+from moray.experts.source import ModelSource, known_digests, open_model
+from moray.experts.threads import row_threads
+from moray.experts.uplink import ReplicaIdentity
+from moray.experts.uplink_threads import UplinkThreads
+from moray.experts.weights import pack_expert
+from moray.router.backbone import load_backbone
+from moray.router.directory import Directory
+from moray.router.engine import Engine
+from moray.router.engine_thread import EngineThread
+from moray.router.kv_cache import pages_needed
+from moray.router.listener import Acceptor, NetworkIdentity, listen
+from moray.router.network_experts import NetworkExperts
+from moray.router.scheduler import SchedulerLimits
+from moray.router.transport import ExpertTransport, LocalExperts
+from moray.types import GeneratedToken, GenerationRequest, OverlapMode, RequestId, SamplingParams
+
+HOST = "127.0.0.1"
+READY_S = 120.0
+CAPACITY_ROWS = 8192
+RELAY_CHUNK_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``experts``: the experts of each replica; None: all in the engine's process. ``delay_s``: one way."""
+
+    model: Path
+    experts: Sequence[Sequence[int]] | None
+    context: int
+    streams: int
+    threads: int = 1
+    overlap: OverlapMode = "off"
+    delay_s: float = 0.0
+
+
+class Rig:
+    """``wrap`` may put a transport around the engine's, to look at what passes."""
+
+    def __init__(
+        self, plan: Plan, wrap: Callable[[ExpertTransport], ExpertTransport] = lambda experts: experts
+    ) -> None:
+        self.plan, self._wrap = plan, wrap
+        self._source, self._token, self._port = open_model(plan.model), secrets.token_bytes(32), 0
+        self.directory = Directory(self._source.architecture.num_experts)
+        self._thread = EngineThread(self._open_engine, plan.threads)
+        self.engine = self._thread.start()
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def token(self) -> bytes:
+        return self._token
+
+    def stop(self) -> None:
+        self._thread.stop()
+
+    def complete(self, prompts: Sequence[Sequence[int]], num_tokens: int) -> list[list[int]]:
+        """New tokens of each prompt, all sent at once, greedy."""
+        return [[token.token_id for token, _ in stream] for stream in self.streams(prompts, num_tokens)]
+
+    def streams(self, prompts: Sequence[Sequence[int]], num_tokens: int) -> list[list[tuple[GeneratedToken, float]]]:
+        """The same with the moment at which each token came, in seconds since all were sent."""
+        return asyncio.run(self._streams(prompts, num_tokens))
+
+    async def _streams(
+        self, prompts: Sequence[Sequence[int]], num_tokens: int
+    ) -> list[list[tuple[GeneratedToken, float]]]:
+        sampling, started = SamplingParams(max_tokens=num_tokens, temperature=0.0), time.perf_counter()
+
+        async def one(prompt: Sequence[int]) -> list[tuple[GeneratedToken, float]]:
+            request = GenerationRequest(RequestId("bench"), tuple(prompt), sampling)
+            return [(token, time.perf_counter() - started) async for token in self._thread.generate(request)]
+
+        return await asyncio.gather(*(one(prompt) for prompt in prompts))
+
+    @asynccontextmanager
+    async def _open_engine(self) -> AsyncIterator[Engine]:
+        plan = self.plan
+        backbone = load_backbone(self._source, plan.context)
+        num_pages = plan.streams * pages_needed(plan.context)
+        limits = SchedulerLimits(max_running=max(plan.streams, 1), max_step_tokens=max(plan.streams, 256))
+        async with self._open_experts() as experts:
+            yield Engine(
+                backbone,
+                self._wrap(experts),
+                num_pages=num_pages,
+                context_length=plan.context,
+                limits=limits,
+                overlap=plan.overlap,
+            )
+
+    @asynccontextmanager
+    async def _open_experts(self) -> AsyncIterator[ExpertTransport]:
+        if self.plan.experts is None:
+            yield LocalExperts(self._source)
+            return
+        num_experts, numeric_class = self._source.architecture.num_experts, self._source.numeric_class
+        identity = NetworkIdentity("bench", self._source.model_id, numeric_class, num_experts, "bench", self._token)
+        acceptor = Acceptor(identity, self.directory)
+        server = await listen(acceptor, HOST, 0)
+        self._port = server.sockets[0].getsockname()[1]
+        watch = asyncio.create_task(acceptor.watch())
+        try:
+            yield NetworkExperts(self.directory, acceptor.counters, 10.0, row_format(numeric_class))
+        finally:
+            watch.cancel()
+            server.close()
+            self.directory.close_all("the benchmark is over")
+
+
+@contextmanager
+def running(plan: Plan, wrap: Callable[[ExpertTransport], ExpertTransport] = lambda experts: experts) -> Iterator[Rig]:
+    """A rig whose experts have all joined."""
+    rig, spawn = Rig(plan, wrap), multiprocessing.get_context("spawn")
+    processes: list[BaseProcess] = []
+    try:
+        port = rig.port
+        if plan.delay_s:
+            here, there = spawn.Pipe()
+            processes.append(spawn.Process(target=run_relay, args=(port, plan.delay_s, there), daemon=True))
+            processes[-1].start()
+            port = here.recv()
+        for number, experts in enumerate(plan.experts or ()):
+            arguments = (plan.model, tuple(experts), f"replica-{number}", port, rig.token)
+            processes.append(spawn.Process(target=run_replica, args=arguments, daemon=True))
+            processes[-1].start()
+        late_at = time.monotonic() + READY_S
+        while rig.engine.experts.missing():
+            if time.monotonic() > late_at:
+                raise TimeoutError("not all experts joined")
+            time.sleep(0.05)
+        yield rig
+    finally:
+        rig.stop()
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def run_replica(model: Path, experts: tuple[int, ...], name: str, port: int, token: bytes) -> None:
+    torch.set_num_threads(1)
+    row_threads.resize(1)
+    source: ModelSource = open_model(model)
+    weights = {expert: pack_expert(source.expert(expert)) for expert in experts}
+    rows = row_format(source.numeric_class)
+    executor = Executor(weights, source.architecture.hidden_size, CAPACITY_ROWS, rows)
+    digests = wire.digest_of(known_digests(source, experts))
+    identity = ReplicaIdentity("bench", name, experts, digests, source.model_id, source.numeric_class, token)
+    threads = UplinkThreads([(HOST, port)], identity, executor, time.time_ns, served_experts(weights, CAPACITY_ROWS))
+    threads.start()
+    while threads.are_alive:
+        time.sleep(1.0)
+
+
+def run_relay(router_port: int, delay_s: float, told: multiprocessing.connection.Connection) -> None:
+    """Pass bytes between replicas and the router, each ``delay_s`` after it came."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(RELAY_CHUNK_BYTES):
+                loop.call_later(delay_s, writer.write, data)
+        loop.call_later(delay_s, writer.close)
+
+    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(HOST, router_port)
+        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+
+    async def main() -> None:
+        server = await asyncio.start_server(join, HOST, 0)
+        told.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    uvloop.run(main())
+
+
+def in_sets(num_experts: int, num_replicas: int) -> list[list[int]]:
+    """Experts shared out among replicas, neighbours together."""
+    size = num_experts // num_replicas
+    return [list(range(start, start + size)) for start in range(0, num_experts, size)]
