@@ -15,7 +15,8 @@ import torch
 
 from measure import claim, interleaved, machine, median_us, progress, report
 from moray.experts.ffn import load_feed_forward
-from moray.experts.integer import IntegerExpert, IntegerWeights, dequantise, quantise
+from moray.experts.integer import IntegerExpert, IntegerWeights
+from moray.experts.scaled_rows import decode, encode, quantise
 
 WIDTHS = (256, 1024, 2048, 4096)
 ROWS = (1, 2, 4, 8, 16, 32)
@@ -31,18 +32,18 @@ def measure_width(width: int, rounds: int, budget_s: float) -> list[dict[str, An
     for num_rows in ROWS:
         progress(f"width {width}, {num_rows} rows")
         x = rng.standard_normal((num_rows, width), np.float32)
-        quantised = quantise(x)
+        encoded = encode(x)
         samples = interleaved(
             {
                 "float32": lambda x=x: exact(x),  # type: ignore[misc]
-                "integer": lambda q=quantised: ours.compute(q),  # type: ignore[misc]
-                "with_rows": lambda x=x: dequantise(ours.compute(quantise(x))),  # type: ignore[misc]
+                "integer": lambda b=encoded: ours(b),  # type: ignore[misc]
+                "with_rows": lambda x=x: decode(ours(encode(x))),  # type: ignore[misc]
             },
             rounds,
             budget_s,
         )
         medians = {name: median_us(values) for name, values in samples.items()}
-        wanted, got = exact(x), dequantise(ours.compute(quantised))
+        wanted, got = exact(x), decode(ours(encoded))
         cells.append(
             {
                 "width": width,

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
 from moray.architecture import Architecture
 from moray.errors import BadCheckpoint
-from moray.experts.integer import IntegerWeights, ScaledRows, quantise
+from moray.experts.integer import IntegerWeights
 from moray.experts.linear import to_array
 from moray.experts.safetensors_file import TensorEntry, read_header, read_tensor
+from moray.experts.scaled_rows import ScaledRows, quantise
 from moray.experts.shard_plan import PlannedFile, expert_file_name, in_file_order
 from moray.experts.tensors import expert_prefix, expert_tensors
 
@@ -37,11 +39,14 @@ def plan_integer_expert(architecture: Architecture, expert_id: int) -> PlannedFi
 
 
 def integer_chunks(planned: PlannedFile, read_tensor_named: Callable[[str], Tensor]) -> Iterator[memoryview]:
-    """The planned file's bytes in order, quantised matrix by matrix."""
+    """The planned file's bytes in order, quantised matrix by matrix. Raises BadCheckpoint for infinities and NaN."""
 
     @lru_cache(maxsize=1)  # a matrix's weight and shift are neighbours in the file
     def quantised(name: str) -> ScaledRows:
-        return quantise(to_array(read_tensor_named(f"{name}.weight")))
+        weight = to_array(read_tensor_named(f"{name}.weight"))
+        if not np.isfinite(weight).all():
+            raise BadCheckpoint(f"{name}.weight has values that are not finite; download the checkpoint again")
+        return quantise(weight)
 
     yield memoryview(planned.header)
     for entry in planned.tensors:

@@ -9,20 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from dataplane_kit import IDENTITY, identity_of, in_event_loop, make_thread, open_router
 from engines import Recorder, greedy_request, load
 from moray.errors import BadCheckpoint
 from moray.experts.executor import Executor
-from moray.experts.integer import IntegerWeights, dequantise
+from moray.experts.integer import IntegerWeights
 from moray.experts.quantising import read_integer_expert
 from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
 from moray.experts.row_format import row_format
+from moray.experts.scaled_rows import decode
 from moray.experts.sharding import write_shards
 from moray.experts.source import open_model
 from moray.experts.tensors import expert_prefix
 from moray.experts.weights import pack_expert
 from moray.router.network_experts import NetworkExperts
+from row_oracle import as_bytes
 
 PROMPTS = [[5, 9, 2], [7] * 40, [3, 1, 4, 1, 5, 9, 2, 6], [11]]
 
@@ -45,8 +48,17 @@ def test_a_quantised_folder_holds_every_weight_within_half_a_step(folders: tuple
         for name, rows in (("gate", weights.gate), ("up", weights.up), ("down", weights.down)):
             wanted = exact.tensor(f"{expert_prefix(layer, 3)}.{name}_proj.weight").numpy()
             steps = np.abs(wanted).max(axis=1, keepdims=True) / 127
-            assert (np.abs(dequantise(rows) - wanted) <= steps * 0.5001).all()
+            assert (np.abs(decode(as_bytes(rows)) - wanted) <= steps * 0.5001).all()
     assert np.array_equal(ours.tensor("lm_head.weight"), exact.tensor("lm_head.weight"))
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    write_random_checkpoint(tmp_path / "model", TINY_CONFIG | {"dtype": "float32"}, seed=4)
+    tensors = load_file(tmp_path / "model" / "model.safetensors")
+    tensors[f"{expert_prefix(1, 3)}.up_proj.weight"][2, 5] = float("nan")
+    save_file(tensors, tmp_path / "model" / "model.safetensors")
+    with pytest.raises(BadCheckpoint, match=r"experts.3.up_proj.weight .* not finite"):
+        write_shards(tmp_path / "model", tmp_path / "int8", numeric_class="int8")
 
 
 def test_an_interrupted_quantising_ends_with_the_same_bytes(folders: tuple[Path, Path], tmp_path: Path) -> None:
