@@ -21,6 +21,7 @@ from moray.experts.safetensors_file import TensorEntry, read_header, read_tensor
 from moray.experts.scaled_rows import ScaledRows, quantise
 from moray.experts.shard_plan import PlannedFile, expert_file_name, in_file_order
 from moray.experts.tensors import expert_prefix, expert_tensors
+from moray.experts.weight_root import StoredMatrix, expert_leaves, tree_root
 
 _MATRICES = ("gate_proj", "up_proj", "down_proj")
 _PARTS = (("weight", "I8", 1), ("mantissa", "I32", 4), ("shift", "I8", 1))  # name, dtype, bytes of a value
@@ -56,18 +57,32 @@ def integer_chunks(planned: PlannedFile, read_tensor_named: Callable[[str], Tens
         yield memoryview(values.tobytes())
 
 
-def read_integer_expert(path: Path, architecture: Architecture, expert_id: int) -> dict[int, IntegerWeights]:
-    """By layer. Raises BadCheckpoint when the file does not hold what its manifest's architecture says."""
+def stored_matrices(path: Path, architecture: Architecture, expert_id: int) -> Iterator[StoredMatrix]:
+    """The expert's matrices in the order of their leaves, read one after the other.
+
+    Raises BadCheckpoint when the file does not hold what its manifest's architecture says.
+    """
     entries = read_header(path)
     for planned in plan_integer_expert(architecture, expert_id).tensors:
         found = entries.get(planned.name)
         if found is None or (found.dtype, found.shape) != (planned.dtype, planned.shape):
             raise BadCheckpoint(f"{path}: tensor {planned.name} is missing or of another kind; quantise again")
+    for layer in architecture.moe_layers:
+        for matrix, name in enumerate(_MATRICES):
+            prefix = f"{expert_prefix(layer, expert_id)}.{name}"
+            values, mantissas, shifts = (read_tensor(entries[f"{prefix}.{part}"]).numpy() for part, _, _ in _PARTS)
+            yield StoredMatrix(layer, matrix, 8, values.view(np.uint8), mantissas, shifts)
 
-    def rows(name: str) -> ScaledRows:
-        return ScaledRows(*(read_tensor(entries[f"{name}.{part}"]).numpy() for part, _, _ in _PARTS))
 
-    return {
-        layer: IntegerWeights(*(rows(f"{expert_prefix(layer, expert_id)}.{matrix}") for matrix in _MATRICES))
-        for layer in architecture.moe_layers
-    }
+def read_integer_expert(path: Path, architecture: Architecture, expert_id: int) -> dict[int, IntegerWeights]:
+    """By layer. Raises what ``stored_matrices`` raises."""
+    matrices: dict[int, list[ScaledRows]] = {}
+    for stored in stored_matrices(path, architecture, expert_id):
+        rows = ScaledRows(stored.values.view(np.int8), stored.mantissas, stored.shifts)
+        matrices.setdefault(stored.layer, []).append(rows)
+    return {layer: IntegerWeights(*three) for layer, three in matrices.items()}
+
+
+def expert_root(path: Path, architecture: Architecture, expert_id: int) -> bytes:
+    """Of the weights in the shard. Raises what ``stored_matrices`` raises."""
+    return tree_root(expert_leaves(expert_id, stored_matrices(path, architecture, expert_id)))

@@ -19,7 +19,7 @@ from pathlib import Path
 from moray.errors import BadCheckpoint, BadSetting
 from moray.experts.checkpoint import Checkpoint
 from moray.experts.manifest import MANIFEST_FILE, Manifest, ManifestFile, build_manifest, encode_manifest
-from moray.experts.quantising import integer_chunks, plan_integer_expert
+from moray.experts.quantising import expert_root, integer_chunks, plan_integer_expert
 from moray.experts.shard_journal import (
     JOURNAL_FILE,
     PARTIAL_SUFFIX,
@@ -100,6 +100,9 @@ def _write_weights(
             if quantised is not None and planned.expert is not None:
                 chunks = integer_chunks(planned, quantised.tensor)
             file = _write_file(planned, chunks, journal.folder, _Meter(progress, planned.name, done, total))
+            if quantised is not None and planned.expert is not None:
+                root = expert_root(journal.folder / planned.name, quantised.architecture, planned.expert)
+                file = file.model_copy(update={"weight_root": root.hex()})
             journal.record(file)
         done += planned.size_bytes
         if progress is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,15 @@ from engines import Recorder, greedy_request, load
 from moray.errors import BadCheckpoint
 from moray.experts.executor import Executor
 from moray.experts.integer import IntegerWeights
-from moray.experts.quantising import read_integer_expert
+from moray.experts.manifest import read_manifest
+from moray.experts.quantising import read_integer_expert, stored_matrices
 from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
 from moray.experts.row_format import row_format
 from moray.experts.scaled_rows import decode
 from moray.experts.sharding import write_shards
 from moray.experts.source import open_model
 from moray.experts.tensors import expert_prefix
+from moray.experts.weight_root import RowPlace, StoredRow, check_proof, expert_leaves, prove_row, tree_shape
 from moray.experts.weights import pack_expert
 from moray.router.network_experts import NetworkExperts
 from row_oracle import as_bytes
@@ -50,6 +53,23 @@ def test_a_quantised_folder_holds_every_weight_within_half_a_step(folders: tuple
             steps = np.abs(wanted).max(axis=1, keepdims=True) / 127
             assert (np.abs(decode(as_bytes(rows)) - wanted) <= steps * 0.5001).all()
     assert np.array_equal(ours.tensor("lm_head.weight"), exact.tensor("lm_head.weight"))
+
+
+def test_a_row_of_a_quantised_folder_is_proved_under_its_manifests_root(folders: tuple[Path, Path]) -> None:
+    manifest, expert, row = read_manifest(folders[1]), 3, 7
+    path = folders[1] / manifest.expert_file(expert).name
+    architecture = manifest.architecture
+    place = RowPlace(layer=2, expert=expert, matrix=2, row=row)
+    leaves = expert_leaves(expert, stored_matrices(path, architecture, expert))
+    roots = [bytes.fromhex(manifest.expert_file(e).weight_root or "") for e in range(architecture.num_experts)]
+    proof = prove_row(leaves, roots, tree_shape(architecture), place)
+    name = f"{expert_prefix(2, expert)}.down_proj"
+    stored = load_file(path)  # by the format's own library
+    mantissa, shift = int(stored[f"{name}.mantissa"][row]), int(stored[f"{name}.shift"][row])
+    wanted = StoredRow(8, mantissa, shift, stored[f"{name}.weight"][row].numpy().tobytes())
+    root = bytes.fromhex(manifest.weight_root or "")
+    assert check_proof(root, tree_shape(architecture), place, wanted, proof)
+    assert not check_proof(root, tree_shape(architecture), replace(place, layer=1), wanted, proof)
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:

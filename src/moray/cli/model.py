@@ -80,7 +80,9 @@ def _write(checkpoint: Path, out: Path, numeric_class: NumericClass, as_json: bo
 @app.command("inspect")
 def inspect(
     folder: Annotated[Path, typer.Argument(help="A Hugging Face checkpoint or a sharded folder.")],
-    verify: Annotated[bool, typer.Option("--verify", help="Hash every file that the manifest lists.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Hash every file that the manifest lists, and integer weights row by row.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a model's architecture, sizes and files. Exits 1 when --verify finds a corrupt file."""
@@ -141,6 +143,7 @@ def _shard_result(out: Path, manifest: Manifest) -> dict[str, object]:
         "folder": str(out),
         "model_id": manifest.model_id,
         "numeric_class": manifest.numeric_class,
+        "weight_root": manifest.weight_root,
         "num_experts": manifest.architecture.num_experts,
         "num_files": len(manifest.files),
         "size_bytes": sum(file.size_bytes for file in manifest.files),
@@ -156,6 +159,7 @@ def _print_report(report: ModelReport) -> None:
         ("folder", f"{report.folder} ({'sharded' if report.is_sharded else 'Hugging Face checkpoint'})"),
         ("model id", report.model_id),
         ("numeric class", report.numeric_class),
+        ("weight root", report.weight_root or "none: experts are not integers"),
         (
             "layers",
             f"{a.num_layers} ({a.num_dense_layers} dense), {a.num_mtp_layers} MTP, hidden {a.hidden_size}",
