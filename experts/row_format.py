@@ -58,4 +58,4 @@ FLOAT32_ROWS: RowFormat = Float32Rows()
 
 
 def row_format(numeric_class: NumericClass) -> RowFormat:
-    return Int8Rows() if numeric_class == "int8" else FLOAT32_ROWS
+    return FLOAT32_ROWS if numeric_class == "float32" else Int8Rows()

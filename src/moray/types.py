@@ -14,7 +14,7 @@ ReplicaId = NewType("ReplicaId", str)  # stable across restarts on one node, "ex
 RequestId = NewType("RequestId", str)
 ModelId = NewType("ModelId", str)  # 64 hex digits, see experts.model_identity
 
-NumericClass = Literal["float32", "int8"]  # of experts; the rest is always float32
+NumericClass = Literal["float32", "int8", "int4"]  # of experts' weights; the rest is always float32
 
 FinishReason = Literal["stop", "length"]
 

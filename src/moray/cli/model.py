@@ -51,10 +51,13 @@ def shard(
 def quantize(
     checkpoint: CheckpointArgument,
     out: ShardsArgument,
+    bits: Annotated[int, typer.Option("--bits", help="Bits of a weight: 8, or 4 for half the size.")] = 8,
     as_json: JsonOption = False,
 ) -> None:
-    """Cut a checkpoint like `shard`, with experts of bytes: exact integers, the same answer on every machine."""
-    _write(checkpoint, out, "int8", as_json)
+    """Cut a checkpoint like `shard`, with experts of exact integers: the same answer on every machine."""
+    if bits not in (8, 4):
+        raise BadSetting(f"weights of {bits} bits are not made; give --bits 8 or --bits 4")
+    _write(checkpoint, out, "int8" if bits == 8 else "int4", as_json)
 
 
 def _write(checkpoint: Path, out: Path, numeric_class: NumericClass, as_json: bool) -> None:
