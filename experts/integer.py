@@ -25,27 +25,39 @@ SIGMOID_STEP = Decimal(1) / 128
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IntegerWeights:
-    """One expert of one layer: gate [F, D], up [F, D], down [D, F], a scale for each row."""
+    """One expert of one layer: gate [F, D], up [F, D], down [D, F], a scale for each row.
+
+    Raises ValueError for matrices that do not fit together or are too wide."""
 
     gate: ScaledRows
     up: ScaledRows
     down: ScaledRows
+
+    def __post_init__(self) -> None:
+        for rows, shape in (
+            (self.gate, (self.width, self.hidden_size)),
+            (self.up, (self.width, self.hidden_size)),
+            (self.down, (self.hidden_size, self.width)),
+        ):
+            if rows.values.shape != shape or not len(rows.mantissas) == len(rows.shifts) == shape[0] > 0 < shape[1]:
+                raise ValueError(f"a matrix of {rows.values.shape} with {len(rows.mantissas)} scales; {shape} was due")
+        if max(self.width, self.hidden_size) > MAX_WIDTH:
+            raise ValueError(f"an integer expert of {self.width} x {self.hidden_size}; at most {MAX_WIDTH} on a side")
+
+    @property
+    def width(self) -> int:
+        return len(self.gate.values)
+
+    @property
+    def hidden_size(self) -> int:
+        return len(self.down.values)
 
 
 class IntegerExpert:
     """The weights as the kernel wants them; calling it takes and gives rows as they travel, see ``scaled_rows``."""
 
     def __init__(self, weights: IntegerWeights) -> None:
-        self.width, self.hidden_size = weights.gate.values.shape
-        for rows, shape in (
-            (weights.gate, (self.width, self.hidden_size)),
-            (weights.up, (self.width, self.hidden_size)),
-            (weights.down, (self.hidden_size, self.width)),
-        ):
-            if rows.values.shape != shape or not len(rows.mantissas) == len(rows.shifts) == shape[0] > 0 < shape[1]:
-                raise ValueError(f"a matrix of {rows.values.shape} with {len(rows.mantissas)} scales; {shape} was due")
-        if max(self.width, self.hidden_size) > MAX_WIDTH:
-            raise ValueError(f"an integer expert of {self.width} x {self.hidden_size}; at most {MAX_WIDTH} on a side")
+        self.width, self.hidden_size = weights.width, weights.hidden_size
         gap = np.zeros((whole_lanes(self.width) - self.width, self.hidden_size), np.int8)  # both halves in whole lanes
         self._gate_up, self._gate_up_start = pack_bytes(
             np.concatenate((weights.gate.values, gap, weights.up.values, gap))

@@ -67,11 +67,14 @@ def keccak_kernel(messages: Array, out: Array) -> None:
     length = messages.shape[1]
     block, lanes, room = np.empty(RATE_BYTES, np.uint8), np.empty(25, np.uint64), np.empty(5, np.uint64)
     for n in range(messages.shape[0]):
-        block[:] = 0
-        block[:length] = messages[n]
+        for i in range(RATE_BYTES):  # element by element: numba compiles slices for seconds
+            block[i] = messages[n, i] if i < length else np.uint8(0)
         block[length] = 1
         block[RATE_BYTES - 1] |= 0x80
-        lanes[:] = 0
-        lanes[: RATE_BYTES // LANE_BYTES] = block.view(np.uint64)
+        words = block.view(np.uint64)
+        for i in range(25):
+            lanes[i] = words[i] if i < RATE_BYTES // LANE_BYTES else np.uint64(0)
         permute(lanes, room)
-        out[n] = lanes.view(np.uint8)[:DIGEST_BYTES]
+        digest = lanes.view(np.uint8)
+        for i in range(DIGEST_BYTES):
+            out[n, i] = digest[i]

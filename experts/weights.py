@@ -15,7 +15,9 @@ from moray.architecture import Architecture
 from moray.experts.compiled import Array
 from moray.experts.ffn import load_feed_forward
 from moray.experts.integer import IntegerExpert, IntegerWeights
+from moray.experts.integer_torch import TorchIntegerExpert
 from moray.experts.tensors import expert_prefix
+from moray.types import Device
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,12 +36,15 @@ AnyWeights = ExpertWeights | IntegerWeights
 ExpertFunction = Callable[[Array], Array]  # rows as they travel [T, width] to as many; see experts.row_format
 
 
-def pack_expert(weights: Mapping[int, AnyWeights]) -> dict[int, ExpertFunction]:
-    """The same weights as the kernels serve them, by layer."""
-    return {
-        layer: IntegerExpert(one) if isinstance(one, IntegerWeights) else load_feed_forward(one.gate_up, one.down)
-        for layer, one in weights.items()
-    }
+def pack_expert(weights: Mapping[int, AnyWeights], device: Device = "cpu") -> dict[int, ExpertFunction]:
+    """The same weights as they are served, by layer: by kernels, integers on a GPU by torch."""
+    return {layer: _pack(one, device) for layer, one in weights.items()}
+
+
+def _pack(weights: AnyWeights, device: Device) -> ExpertFunction:
+    if isinstance(weights, ExpertWeights):
+        return load_feed_forward(weights.gate_up, weights.down)
+    return IntegerExpert(weights) if device == "cpu" else TorchIntegerExpert(weights, device)
 
 
 def assemble_expert(

@@ -16,6 +16,9 @@ ModelId = NewType("ModelId", str)  # 64 hex digits, see experts.model_identity
 
 NumericClass = Literal["float32", "int8", "int4"]  # of experts' weights; the rest is always float32
 
+Device = Literal["cpu", "cuda"]
+AskedDevice = Literal["cpu", "cuda", "auto"]
+
 FinishReason = Literal["stop", "length"]
 
 
