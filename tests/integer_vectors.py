@@ -1,6 +1,7 @@
 """Test vectors of the integer expert, made by the plain-Python oracle: ``python tests/integer_vectors.py`` writes them.
 
-Everything is rows as they travel, in hex: a matrix is its rows one after the other.
+Everything is rows as they travel, in hex: a matrix is its rows one after the other. The weight root is that of a model
+which has these weights and no others: expert 0 of layer 0.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import integer_oracle
+from commitment_oracle import leaf, root_of
 from moray.experts.integer import IntegerWeights
 from moray.experts.scaled_rows import ScaledRows
+from moray.experts.weight_root import RowPlace, StoredRow
 from row_oracle import as_bytes, as_lists
 
 VECTORS_FILE = Path(__file__).parent.parent / "docs" / "integer-expert-vectors.json"
@@ -82,7 +85,12 @@ def _vector(name: str, gate: list[Row], up: list[Row], down: list[Row], rows: li
     results = [integer_oracle.expert(values, scale, *matrices) for values, scale in rows]
     sizes = {"name": name, "hidden_size": len(down), "width": len(gate)}
     parts = {"gate": gate, "up": up, "down": down, "rows": rows, "results": results}
-    return sizes | {part: _hex(content) for part, content in parts.items()}
+    leaves = [
+        leaf(RowPlace(0, 0, matrix, row), StoredRow(8, mantissa, shift, np.array(values, np.int8).tobytes()))
+        for matrix, content in enumerate((gate, up, down))
+        for row, (values, (mantissa, shift)) in enumerate(content)
+    ]
+    return sizes | {part: _hex(content) for part, content in parts.items()} | {"weight_root": root_of(leaves).hex()}
 
 
 def _hex(rows: list[Row]) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from eth_abi.packed import encode_packed
-from eth_utils.crypto import keccak as ethereum_keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from commitment_oracle import leaf, root_of
 from moray.experts.keccak import keccak, keccak_rows
 from moray.experts.weight_root import (
     RowPlace,
@@ -26,7 +24,6 @@ from moray.experts.weight_root import (
     weight_root,
 )
 
-LEAF = ["uint8", "uint32", "uint32", "uint8", "uint32", "uint8", "int32", "int8", "bytes32"]
 SHAPES = st.builds(
     TreeShape,
     hidden_size=st.integers(1, 6),
@@ -59,19 +56,6 @@ def rows_of(expert: int, matrices: Sequence[StoredMatrix]) -> list[tuple[RowPlac
         for m in matrices
         for row in range(len(m.values))
     ]
-
-
-def leaf(place: RowPlace, row: StoredRow) -> bytes:
-    digest = hashlib.sha256(row.values).digest()
-    numbers = [place.layer, place.expert, place.matrix, place.row, row.bits, row.mantissa, row.shift]
-    return ethereum_keccak(encode_packed(LEAF, [0, *numbers, digest]))
-
-
-def root_of(digests: list[bytes]) -> bytes:
-    while len(digests) > 1:
-        pairs = [digests[i : i + 2] for i in range(0, len(digests), 2)]
-        digests = [ethereum_keccak(b"\x01" + pair[0] + pair[1]) if len(pair) == 2 else pair[0] for pair in pairs]
-    return digests[0]
 
 
 class Model:
