@@ -1,6 +1,6 @@
 """What a mixture layer costs beside its mathematics: one row to two experts over loopback.
 
-A decode loop over eight replica processes, everything as it is served but HTTP. Of every round: from the gate's choice to
+A decode loop over eight replica processes, all as it is served but HTTP. Of every round: from the gate's choice to
 both outputs in place, less what the slower expert computes. That is measured in this process, on the same rows, with
 caches as cold as the decode loop leaves them.
 """

@@ -8,11 +8,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import torch
 from ray import serve
 from ray.serve import Application
 
 from moray import wire
+from moray.experts.device import choose_device
 from moray.experts.executor import Executor
 from moray.experts.incarnation import next_incarnation
 from moray.experts.row_format import row_format
@@ -21,6 +24,7 @@ from moray.experts.source import known_digests, open_model
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_threads import UplinkThreads
 from moray.experts.weights import pack_expert
+from moray.types import AskedDevice
 
 HEALTH_CHECK_PERIOD_S = 1.0
 HEALTH_CHECK_TIMEOUT_S = 2.0
@@ -37,6 +41,8 @@ class ExpertSpec:
     wire_token_file: str
     incarnation_dir: str  # one counter per (node, replica)
     capacity_rows: int
+    device: AskedDevice = "cpu"
+    gpu_share: float = 0.01  # of a GPU, for Ray's accounts, where the device is cuda
 
     @property
     def replica_id(self) -> str:
@@ -60,9 +66,11 @@ class NodeNames:
 
 class ExpertReplica:
     def __init__(self, spec: ExpertSpec, node_variable: str) -> None:
-        """``node_variable`` names the environment variable with this node's id. Raises ShardCorrupt, BadCheckpoint."""
+        """``node_variable`` names the environment variable with this node's id. Raises ShardCorrupt, BadCheckpoint,
+        and BadSetting when the device is not there."""
         source = open_model(spec.model)
-        weights = {expert: pack_expert(source.expert(expert)) for expert in spec.experts}
+        device = choose_device(spec.device, source.numeric_class, torch.cuda.is_available())
+        weights = {expert: pack_expert(source.expert(expert), device) for expert in spec.experts}
         rows = row_format(source.numeric_class)
         executor = Executor(weights, source.architecture.hidden_size, spec.capacity_rows, rows)
         node_id = os.environ[node_variable]
@@ -89,17 +97,23 @@ class ExpertReplica:
         await asyncio.to_thread(self._uplinks.drain, "the replica is shutting down")
 
 
+def actor_options(spec: ExpertSpec, nodes: Sequence[str], placement: NodeNames) -> dict[str, Any]:
+    """What a replica takes of its node, and which nodes it may be on."""
+    return {
+        "num_cpus": 0,
+        "num_gpus": spec.gpu_share if spec.device == "cuda" else 0,
+        "resources": {placement.slot_resource: 1},
+        "label_selector": {placement.label: f"in({','.join(nodes)})"},
+    }
+
+
 def expert_app(spec: ExpertSpec, nodes: Sequence[str], placement: NodeNames) -> Application:
     """One replica on each of ``nodes``."""
     deploy = serve.deployment(
         name=spec.replica_id,
         num_replicas=len(nodes),
         max_replicas_per_node=1,
-        ray_actor_options={
-            "num_cpus": 0,
-            "resources": {placement.slot_resource: 1},
-            "label_selector": {placement.label: f"in({','.join(nodes)})"},
-        },
+        ray_actor_options=actor_options(spec, nodes, placement),
         health_check_period_s=HEALTH_CHECK_PERIOD_S,
         health_check_timeout_s=HEALTH_CHECK_TIMEOUT_S,
         graceful_shutdown_timeout_s=SHUTDOWN_GRACE_S,

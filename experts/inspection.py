@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from moray.architecture import Architecture
-from moray.errors import BadSetting, ShardCorrupt
+from moray.errors import BadCheckpoint, BadSetting
 from moray.experts.checkpoint import Checkpoint
 from moray.experts.shard_plan import BACKBONE_FILE_BYTES, plan_backbone, plan_expert
 from moray.experts.source import open_model
@@ -36,6 +36,7 @@ class ModelReport:
     is_sharded: bool
     model_id: str
     numeric_class: NumericClass
+    weight_root: str | None  # of integer experts
     architecture: Architecture
     num_parameters: int
     num_backbone_parameters: int
@@ -54,6 +55,7 @@ class ModelReport:
             "is_sharded": self.is_sharded,
             "model_id": self.model_id,
             "numeric_class": self.numeric_class,
+            "weight_root": self.weight_root,
             "architecture": self.architecture.model_dump(mode="json"),
             "num_parameters": self.num_parameters,
             "num_backbone_parameters": self.num_backbone_parameters,
@@ -70,7 +72,8 @@ class ModelReport:
 def inspect_model(
     folder: Path | str, verify: bool = False, on_file: Callable[[str, int], None] | None = None
 ) -> ModelReport:
-    """Open a model folder and count. ``verify`` hashes every file of the manifest that is there.
+    """Open a model folder and count. ``verify`` hashes every file of the manifest that is there, and
+    integer weights row by row.
 
     ``on_file`` gets name and size of each file when it has been looked at. Raises what open_model raises, and
     BadSetting when an unsharded checkpoint is to be verified: nothing says what its bytes should be.
@@ -96,6 +99,7 @@ def inspect_model(
         is_sharded=isinstance(model, ShardStore),
         model_id=model.model_id,
         numeric_class=model.numeric_class,
+        weight_root=model.manifest.weight_root if isinstance(model, ShardStore) else None,
         architecture=a,
         num_parameters=_count(tensors),
         num_backbone_parameters=backbone,
@@ -113,8 +117,9 @@ def _look_at_files(store: ShardStore, verify: bool, on_file: Callable[[str, int]
         if verify and state == "present":
             try:
                 store.verify([file.name])
-                state = "verified"
-            except ShardCorrupt:
+                is_whole = file.expert is None or store.has_its_weight_root(file.expert)
+                state = "verified" if is_whole else "corrupt"
+            except BadCheckpoint:
                 state = "corrupt"
         reports.append(FileReport(file.name, file.size_bytes, file.sha256, state))
         if on_file is not None:

@@ -1,7 +1,6 @@
 """The integer expert (``docs/integer-expert.md``): weights, rows and results as bytes with scales.
 
-A scale is a mantissa (int32) and a shift (int8), and stands for ``mantissa / 2^shift``. The specification is total: any
-bytes of the right lengths have exactly one result, on every machine.
+The specification is total: any bytes of the right lengths have exactly one result, on every machine.
 """
 
 from __future__ import annotations
@@ -14,49 +13,52 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moray.experts.compiled import Rows
 from moray.experts.integer_kernel import SIGMOID_STEPS, integer_expert_kernel
 from moray.experts.product_kernel import PANEL
+from moray.experts.row_kernel import SCALE_BYTES
+from moray.experts.scaled_rows import ScaledRows
 from moray.experts.simd import whole_lanes
 from moray.experts.simd_int8 import OFFSET, QUAD
 
-SCALE_BYTES = 5  # a mantissa and a shift
 MAX_WIDTH = 1 << 16  # of either side: sums of so many products of bytes have 31 bits
 SIGMOID_STEP = Decimal(1) / 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ScaledRows:
-    """``values[r] * mantissas[r] / 2^shifts[r]``: int8 [R, width], int32 [R], int8 [R]."""
-
-    values: NDArray[np.int8]
-    mantissas: NDArray[np.int32]
-    shifts: NDArray[np.int8]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class IntegerWeights:
-    """One expert of one layer: gate [F, D], up [F, D], down [D, F], a scale for each row."""
+    """One expert of one layer: gate [F, D], up [F, D], down [D, F], a scale for each row.
+
+    Raises ValueError for matrices that do not fit together or are too wide."""
 
     gate: ScaledRows
     up: ScaledRows
     down: ScaledRows
 
-
-class IntegerExpert:
-    """The weights as the kernel wants them; calling it takes and gives rows as they travel, see ``to_bytes``."""
-
-    def __init__(self, weights: IntegerWeights) -> None:
-        self.width, self.hidden_size = weights.gate.values.shape
+    def __post_init__(self) -> None:
         for rows, shape in (
-            (weights.gate, (self.width, self.hidden_size)),
-            (weights.up, (self.width, self.hidden_size)),
-            (weights.down, (self.hidden_size, self.width)),
+            (self.gate, (self.width, self.hidden_size)),
+            (self.up, (self.width, self.hidden_size)),
+            (self.down, (self.hidden_size, self.width)),
         ):
             if rows.values.shape != shape or not len(rows.mantissas) == len(rows.shifts) == shape[0] > 0 < shape[1]:
                 raise ValueError(f"a matrix of {rows.values.shape} with {len(rows.mantissas)} scales; {shape} was due")
         if max(self.width, self.hidden_size) > MAX_WIDTH:
             raise ValueError(f"an integer expert of {self.width} x {self.hidden_size}; at most {MAX_WIDTH} on a side")
+
+    @property
+    def width(self) -> int:
+        return len(self.gate.values)
+
+    @property
+    def hidden_size(self) -> int:
+        return len(self.down.values)
+
+
+class IntegerExpert:
+    """The weights as the kernel wants them; calling it takes and gives rows as they travel, see ``scaled_rows``."""
+
+    def __init__(self, weights: IntegerWeights) -> None:
+        self.width, self.hidden_size = weights.width, weights.hidden_size
         gap = np.zeros((whole_lanes(self.width) - self.width, self.hidden_size), np.int8)  # both halves in whole lanes
         self._gate_up, self._gate_up_start = pack_bytes(
             np.concatenate((weights.gate.values, gap, weights.up.values, gap))
@@ -78,22 +80,13 @@ class IntegerExpert:
         gate_up, down = (self._gate_up, self._gate_up_start), (self._down, self._down_start)
         return *gate_up, *self._gate_up_scales, self._lowest, *down, *self._down_scales, sigmoid_table()
 
-    def __call__(self, rows: NDArray[np.int8]) -> NDArray[np.int8]:
-        return to_bytes(self.compute(from_bytes(rows)))
-
-    def compute(self, x: ScaledRows) -> ScaledRows:
-        """x [T, D] -> [T, D]; a row's result depends on nothing but the row and the weights."""
-        num_rows, width = x.values.shape
-        if width != self.hidden_size or not len(x.mantissas) == len(x.shifts) == num_rows:
-            raise ValueError(f"rows of {width} values where {self.hidden_size} are due")
-        shifted = np.zeros((num_rows, -(-width // QUAD) * QUAD), np.uint8)
-        shifted[:, :width] = x.values.view(np.uint8) ^ OFFSET  # the same as adding it
-        out = np.empty((num_rows, width), np.int8)
-        mantissas, shifts = np.empty(num_rows, np.int64), np.empty(num_rows, np.int64)
+    def __call__(self, rows: NDArray[Any]) -> NDArray[np.int8]:
+        """[T, D + SCALE_BYTES] -> as many; a row's result depends on nothing but the row and the weights."""
+        if rows.shape[1] != self.hidden_size + SCALE_BYTES:  # the kernel would read beyond its arrays
+            raise ValueError(f"rows of {rows.shape[1]} bytes where {self.hidden_size + SCALE_BYTES} are due")
+        out = np.empty(rows.shape, np.int8)
         integer_expert_kernel(
-            shifted,
-            x.mantissas.astype(np.int64),
-            x.shifts.astype(np.int64),
+            np.ascontiguousarray(rows),
             self._gate_up,
             self._gate_up_start,
             *self._gate_up_scales,
@@ -104,48 +97,8 @@ class IntegerExpert:
             self.width,
             sigmoid_table(),
             out,
-            mantissas,
-            shifts,
         )
-        return ScaledRows(out, mantissas.astype(np.int32), shifts.astype(np.int8))
-
-
-def to_bytes(rows: ScaledRows) -> NDArray[np.int8]:
-    """[R, width + SCALE_BYTES]: a row's values, its mantissa (four bytes, little-endian), its shift."""
-    num_rows, width = rows.values.shape
-    out = np.empty((num_rows, width + SCALE_BYTES), np.int8)
-    out[:, :width] = rows.values
-    out[:, width:-1] = rows.mantissas.astype("<i4").view(np.int8).reshape(num_rows, -1)
-    out[:, -1] = rows.shifts
-    return out
-
-
-def from_bytes(rows: NDArray[np.int8]) -> ScaledRows:
-    mantissas = np.ascontiguousarray(rows[:, -SCALE_BYTES:-1]).view("<i4")[:, 0]
-    return ScaledRows(rows[:, :-SCALE_BYTES], mantissas, rows[:, -1])
-
-
-def quantise(rows: Rows) -> ScaledRows:
-    """float32 [R, width] to bytes from -127 to 127, each row by its greatest magnitude; a row of zeros has scale 0.
-
-    Rows must be finite."""
-    peaks = np.abs(rows).max(axis=1, initial=0.0).astype(np.float64)
-    fractions, exponents = np.frexp(peaks / 127)  # [0.5, 1) * 2^exponent
-    mantissas, shifts = np.rint(fractions * 2**31), 31 - exponents
-    mantissas, shifts = np.where(mantissas == 2**31, 2**30, mantissas), np.where(mantissas == 2**31, shifts - 1, shifts)
-    is_zero = (peaks == 0) | (shifts > 127)  # also what is too small for a shift
-    factors = np.where(is_zero, 0.0, 127 / np.where(is_zero, 1.0, peaks))
-    values = np.rint(rows * factors[:, None]).astype(np.int8)
-    return ScaledRows(
-        values, np.where(is_zero, 0, mantissas).astype(np.int32), np.where(is_zero, 0, shifts).astype(np.int8)
-    )
-
-
-def dequantise(rows: ScaledRows) -> Rows:
-    """[R, width] float32, infinite where a scale says so much."""
-    scales = np.ldexp(rows.mantissas.astype(np.float64), -rows.shifts.astype(np.int32))
-    with np.errstate(over="ignore"):
-        return (rows.values * scales[:, None]).astype(np.float32)
+        return out
 
 
 def pack_bytes(weight: NDArray[np.int8]) -> tuple[NDArray[np.int8], NDArray[np.int32]]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from moray.experts.compiled import kernel, part
 from moray.experts.product_kernel import PANEL, TILE_ROWS, padded
+from moray.experts.row_kernel import read_scale, write_scale
 from moray.experts.simd import LANES
 from moray.experts.simd_int8 import OFFSET, QUAD, byte_product_tile
 
@@ -55,6 +56,11 @@ def normalised(mantissa: Int, shift: Int) -> tuple[Int, Int]:
     if excess > 0:
         return mantissa >> excess, shift - excess
     return mantissa << -excess, shift - excess
+
+
+@part
+def whole_quads(width: Int) -> Int:
+    return (width + QUAD - 1) // QUAD * QUAD
 
 
 @part
@@ -110,13 +116,11 @@ def times(mantissa: Int, shift: Int, other_mantissa: Int, other_shift: Int) -> t
 
 
 @kernel(
-    "void(u1[:,::1], i8[::1], i8[::1], i1[::1], i4[::1], i8[::1], i8[::1], i8[::1], i1[::1], i4[::1], i8[::1], i8[::1],"
-    " i8, u2[::1], i1[:,::1], i8[::1], i8[::1])"
+    "void(i1[:,::1], i1[::1], i4[::1], i8[::1], i8[::1], i8[::1], i1[::1], i4[::1], i8[::1], i8[::1], i8, u2[::1],"
+    " i1[:,::1])"
 )
 def integer_expert_kernel(
-    x: Ints,  # [T, whole quads] bytes with 128 added
-    x_mantissas: Ints,  # [T]
-    x_shifts: Ints,  # [T]
+    x: Bytes,  # [T, D + SCALE_BYTES], rows as they travel
     gate_up: Bytes,  # quads of padded F gate outputs, then as many of up
     gate_up_start: Ints,
     gate_up_mantissas: Ints,  # [2F]
@@ -128,23 +132,25 @@ def integer_expert_kernel(
     down_falls: Ints,  # [D]
     width: Int,  # F
     sigmoid: Ints,  # [SIGMOID_STEPS]
-    out: Bytes,  # [T, D], the result
-    out_mantissas: Ints,  # [T], the result
-    out_shifts: Ints,  # [T], the result
+    out: Bytes,  # [T, D + SCALE_BYTES], the result
 ) -> None:
-    num_rows, half, hidden_size = x.shape[0], padded(width), out.shape[1]
+    num_rows, half, hidden_size = x.shape[0], padded(width), down_mantissas.shape[0]
+    shifted = np.zeros((num_rows, whole_quads(hidden_size)), np.uint8)  # beyond the width are weights of zero
+    for t in range(num_rows):
+        for i in range(hidden_size):
+            shifted[t, i] = np.int16(x[t, i]) + np.int16(OFFSET)
     raised = np.empty((num_rows, 2 * half), np.int32)
-    multiply_bytes(x, gate_up, gate_up_start, raised)
+    multiply_bytes(shifted, gate_up, gate_up_start, raised)
     gated = np.empty(width, np.int64)
-    deep = (width + QUAD - 1) // QUAD * QUAD
-    hidden = np.zeros((num_rows, deep), np.uint8)  # what stands beyond the width meets weights of zero
+    hidden = np.zeros((num_rows, whole_quads(width)), np.uint8)
     scales = np.empty((num_rows, 2), np.int64)
     for t in range(num_rows):
-        fall = lowest[0] + x_shifts[t] - 38
+        x_mantissa, x_shift = read_scale(x[t])
+        fall = lowest[0] + x_shift - 38
         for i in range(width):
             gate = round_shift(np.int64(raised[t, i]) * gate_up_mantissas[i], gate_up_falls[i])
             up = round_shift(np.int64(raised[t, half + i]) * gate_up_mantissas[width + i], gate_up_falls[width + i])
-            argument = gate * x_mantissas[t]
+            argument = gate * x_mantissa
             if fall >= 0:
                 argument >>= min(fall, 63)
             else:
@@ -152,8 +158,8 @@ def integer_expert_kernel(
             step = min(max(argument, -SIGMOID_STEPS // 2), SIGMOID_STEPS // 2 - 1) + SIGMOID_STEPS // 2
             gated[i] = round_shift(gate * np.int64(sigmoid[step]), 16) * up
         mantissa, shift = requantise(gated, hidden[t, :width], OFFSET)
-        mantissa, shift = times(mantissa, shift, x_mantissas[t], x_shifts[t])
-        mantissa, shift = times(mantissa, shift, x_mantissas[t], x_shifts[t])
+        mantissa, shift = times(mantissa, shift, x_mantissa, x_shift)
+        mantissa, shift = times(mantissa, shift, x_mantissa, x_shift)
         scales[t, 0], scales[t, 1] = mantissa, shift + lowest[0] + lowest[1] - 62
     lowered = np.empty((num_rows, padded(hidden_size)), np.int32)
     multiply_bytes(hidden, down, down_start, lowered)
@@ -161,7 +167,7 @@ def integer_expert_kernel(
     for t in range(num_rows):
         for j in range(hidden_size):
             values[j] = round_shift(np.int64(lowered[t, j]) * down_mantissas[j], down_falls[j])
-        mantissa, shift = requantise(values, out[t], 0)
+        mantissa, shift = requantise(values, out[t, :hidden_size], 0)
         mantissa, shift = times(mantissa, shift - 31 + lowest[2], scales[t, 0], scales[t, 1])
         if shift > MAX_SHIFT:  # too small for a scale
             mantissa = np.int64(0)
@@ -169,4 +175,4 @@ def integer_expert_kernel(
             shift = np.int64(0)
             for j in range(hidden_size):
                 out[t, j] = 0
-        out_mantissas[t], out_shifts[t] = mantissa, max(shift, MIN_SHIFT)
+        write_scale(out[t], mantissa, max(shift, MIN_SHIFT))

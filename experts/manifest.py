@@ -1,7 +1,8 @@
 """``manifest.json``: what a sharded model folder holds, byte for byte, and the model's identity.
 
 A manifest comes from whoever sharded the model, so reading one validates everything: size, format version,
-file names (plain ones only), digests, and that ``model_id`` is what the content says.
+file names (plain ones only), digests, that the weight root is the experts', and that ``model_id`` is what the content
+says.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -24,14 +26,17 @@ from pydantic import (
 
 from moray.architecture import SUPPORTED_MODEL_TYPES, Architecture
 from moray.errors import BadCheckpoint, UnsupportedArchitecture
-from moray.types import NumericClass
+from moray.experts.model_identity import model_id
+from moray.experts.weight_root import weight_root
+from moray.types import ModelId, NumericClass
 
 MANIFEST_FILE = "manifest.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_MANIFEST_BYTES = 4 << 20  # a model of 256 experts needs 60 KB
 MAX_FILES = 20_000
 
 Role = Literal["backbone", "expert", "tokenizer", "config"]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _DEVICE_NAME = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
@@ -61,27 +66,31 @@ class ManifestFile(BaseModel):
 
     name: Annotated[str, AfterValidator(plain_name)]
     size_bytes: int = Field(ge=0, lt=1 << 63)
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    sha256: Digest
     role: Role
     expert: int | None = Field(default=None, ge=0)
+    weight_root: Digest | None = None  # of an integer expert
 
     @model_validator(mode="after")
     def _expert_has_an_id(self) -> Self:
         if (self.role == "expert") != (self.expert is not None):
             raise ValueError(f"{self.name}: a file has an expert id when its role is expert, and only then")
+        if self.weight_root is not None and self.expert is None:
+            raise ValueError(f"{self.name}: only an expert has a weight root")
         return self
 
 
 class Manifest(BaseModel):
-    """Frozen. ``model_id`` is the hex SHA-256 over the canonical JSON of all the other fields."""
+    """Frozen. ``model_id`` covers all the other fields, see ``experts.model_identity``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[1]
+    format_version: Literal[2]
     numeric_class: NumericClass
     architecture: Annotated[Architecture, BeforeValidator(_known_architecture)]
     files: tuple[ManifestFile, ...] = Field(max_length=MAX_FILES)
-    model_id: str = Field(pattern="^[0-9a-f]{64}$")
+    weight_root: Digest | None = None  # over all experts, where they are integers
+    model_id: Digest
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -92,6 +101,8 @@ class Manifest(BaseModel):
             raise ValueError("the files do not hold every expert exactly once")
         if not any(file.role == "backbone" for file in self.files):
             raise ValueError("no file holds the backbone")
+        if self.weight_root != _weight_root(self.files, self.numeric_class):
+            raise ValueError("the weight root is not that of the experts")
         return self
 
     def with_role(self, role: Role) -> tuple[ManifestFile, ...]:
@@ -114,8 +125,10 @@ def build_manifest(
         "numeric_class": numeric_class,
         "architecture": architecture.model_dump(mode="json"),
         "files": [file.model_dump(mode="json") for file in files],
+        "weight_root": _weight_root(files, numeric_class),
     }
-    return Manifest.model_validate_json(json.dumps(content | {"model_id": _content_id(content)}))
+    sealed = content | {"model_id": _model_id(architecture, content)}
+    return Manifest.model_validate_json(json.dumps(sealed))
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -165,7 +178,7 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
             f"supported: {', '.join(SUPPORTED_MODEL_TYPES)}"
         )
     content = {key: value for key, value in raw.items() if key != "model_id"}
-    if _content_id(content) != manifest.model_id:
+    if _model_id(manifest.architecture, content) != manifest.model_id:
         raise BadCheckpoint(
             f"{where} was changed after it was written: its model_id is not its content's; copy it again"
         )
@@ -176,7 +189,24 @@ def _no_constant(word: str) -> float:
     raise ValueError(f"{word} is not JSON")
 
 
-def _content_id(content: dict[str, Any]) -> str:
+def _model_id(architecture: Architecture, content: dict[str, Any]) -> ModelId:
+    """``content``: the manifest without its model_id."""
+    root = content.get("weight_root")
+    return model_id(
+        architecture, content["numeric_class"], None if root is None else bytes.fromhex(root), _digest(content)
+    )
+
+
+def _digest(content: dict[str, Any]) -> bytes:
     """SHA-256 over canonical JSON: sorted keys, no spaces, ASCII, Python's shortest floats."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical.encode()).digest()
+
+
+def _weight_root(files: Iterable[ManifestFile], numeric_class: NumericClass) -> str | None:
+    """Over the experts' in ascending order. Raises ValueError when one has none, or has one without being integers."""
+    experts = {file.expert: file.weight_root for file in files if file.expert is not None}
+    roots = [bytes.fromhex(root) for _, root in sorted(experts.items()) if root is not None]
+    if len(roots) != (len(experts) if numeric_class != "float32" else 0):
+        raise ValueError("every integer expert has a weight root, and nothing else has one")
+    return weight_root(roots).hex() if roots else None

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from moray.experts.compiled import Array, Rows
-from moray.experts.integer import SCALE_BYTES, dequantise, from_bytes, quantise, to_bytes
+from moray.experts.row_kernel import SCALE_BYTES
+from moray.experts.scaled_rows import decode, encode
 from moray.types import NumericClass
 
 
@@ -39,7 +40,7 @@ class Float32Rows:
 
 
 class Int8Rows:
-    """A row's bytes and its scale behind them, see ``experts.integer``."""
+    """A row's bytes and its scale behind them, see ``experts.row_kernel``."""
 
     dtype: np.dtype[Any] = np.dtype(np.int8)
 
@@ -47,14 +48,14 @@ class Int8Rows:
         return hidden_size + SCALE_BYTES
 
     def encode(self, rows: Rows) -> Array:
-        return to_bytes(quantise(rows))
+        return encode(rows)
 
     def decode(self, rows: Array) -> Rows:
-        return dequantise(from_bytes(rows))
+        return decode(rows)
 
 
 FLOAT32_ROWS: RowFormat = Float32Rows()
 
 
 def row_format(numeric_class: NumericClass) -> RowFormat:
-    return Int8Rows() if numeric_class == "int8" else FLOAT32_ROWS
+    return FLOAT32_ROWS if numeric_class == "float32" else Int8Rows()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from moray.experts.compiled import Ids
 from moray.experts.frame_kernel import RESULT_HEAD_BYTES, Bytes
 from moray.experts.integer import IntegerExpert
+from moray.experts.integer_torch import TorchIntegerExpert
 from moray.experts.serving_kernel import MOST, serve_kernel
 from moray.experts.weights import ExpertFunction
 
@@ -31,13 +32,16 @@ class ServedExperts:
     owners: Mapping[int, Mapping[int, ExpertFunction]]  # of the memory at ``addresses``
 
 
-def served_experts(weights: Mapping[int, Mapping[int, ExpertFunction]], capacity_rows: int) -> ServedExperts:
-    """``weights[expert][layer]``, at least one."""
+def served_experts(weights: Mapping[int, Mapping[int, ExpertFunction]], capacity_rows: int) -> ServedExperts | None:
+    """``weights[expert][layer]``, at least one, all of a kind; None where that kind is not of compiled kernels."""
     one = next(iter(next(iter(weights.values())).values()))
+    if isinstance(one, TorchIntegerExpert):
+        return None
     num_layers = 1 + max(max(layers) for layers in weights.values())
     addresses = np.zeros((len(weights), num_layers, len(one.arrays)), np.int64)
     for place, layers in enumerate(weights.values()):
         for layer, function in layers.items():
+            assert not isinstance(function, TorchIntegerExpert)
             addresses[place, layer] = [array.ctypes.data for array in function.arrays]
     experts = np.array(list(weights), np.int64)
     is_integer = isinstance(one, IntegerExpert)

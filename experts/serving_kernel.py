@@ -11,7 +11,7 @@ from moray import wire
 from moray.experts import frame_kernel as frame
 from moray.experts.compiled import Ids, kernel, part
 from moray.experts.frame_kernel import Bytes, Int
-from moray.experts.integer_kernel import SIGMOID_STEPS, integer_expert_kernel
+from moray.experts.integer_kernel import SIGMOID_STEPS, integer_expert_kernel, whole_quads
 from moray.experts.native import (
     array_at,
     copy_bytes,
@@ -25,9 +25,8 @@ from moray.experts.native import (
     uint16_at,
 )
 from moray.experts.product_kernel import feed_forward_kernel, padded
-from moray.experts.simd_int8 import OFFSET, QUAD
+from moray.experts.row_kernel import SCALE_BYTES
 
-SCALE_BYTES = 5  # of a row of bytes: mantissa and shift
 CLOSED, NOTHING_CAME, CANNOT_SEND = 0, -1, -2  # instead of a number of bytes
 BEATS, ROWS_DONE, IS_STOPPED = range(3)  # places in ``pulse``
 NUM_PULSES = 3
@@ -48,43 +47,22 @@ def float32_rows(weights: Ids, rows: Int, count: Int, hidden_size: Int, width: I
 @part
 def integer_rows(weights: Ids, rows: Int, count: Int, hidden_size: Int, width: Int, out: Int) -> None:
     """``weights``: addresses of an IntegerExpert's arrays; rows with their scales behind them."""
-    row_bytes, half, stored = hidden_size + SCALE_BYTES, padded(width), padded(hidden_size)
-    depth, deep = (hidden_size + QUAD - 1) // QUAD * QUAD, (width + QUAD - 1) // QUAD * QUAD
-    x, y = array_at(int8_at(rows), (count, row_bytes)), array_at(int8_at(out), (count, row_bytes))
-    shifted, values = np.zeros((count, depth), np.uint8), np.empty((count, hidden_size), np.int8)
-    mantissas, shifts = np.empty(count, np.int64), np.empty(count, np.int64)
-    for r in range(count):
-        for i in range(hidden_size):
-            shifted[r, i] = x[r, i] + OFFSET
-        mantissas[r] = np.int64(x[r, hidden_size + 3]) << 24
-        for i in range(3):
-            mantissas[r] |= (np.int64(x[r, hidden_size + i]) & 0xFF) << (8 * i)
-        shifts[r] = x[r, hidden_size + 4]
+    shape, half, stored = (count, hidden_size + SCALE_BYTES), padded(width), padded(hidden_size)
     integer_expert_kernel(
-        shifted,
-        mantissas,
-        shifts,
-        array_at(int8_at(weights[0]), (2 * half * depth,)),
+        array_at(int8_at(rows), shape),
+        array_at(int8_at(weights[0]), (2 * half * whole_quads(hidden_size),)),
         array_at(int32_at(weights[1]), (2 * half,)),
         array_at(int64_at(weights[2]), (2 * width,)),
         array_at(int64_at(weights[3]), (2 * width,)),
         array_at(int64_at(weights[4]), (3,)),
-        array_at(int8_at(weights[5]), (stored * deep,)),
+        array_at(int8_at(weights[5]), (stored * whole_quads(width),)),
         array_at(int32_at(weights[6]), (stored,)),
         array_at(int64_at(weights[7]), (hidden_size,)),
         array_at(int64_at(weights[8]), (hidden_size,)),
         width,
         array_at(uint16_at(weights[9]), (SIGMOID_STEPS,)),
-        values,
-        mantissas,  # each row's scale is read before its result's is written
-        shifts,
+        array_at(int8_at(out), shape),
     )
-    for r in range(count):
-        for i in range(hidden_size):
-            y[r, i] = values[r, i]
-        for i in range(4):
-            y[r, hidden_size + i] = mantissas[r] >> (8 * i)
-        y[r, hidden_size + 4] = shifts[r]
 
 
 @part

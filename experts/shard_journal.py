@@ -24,7 +24,7 @@ PARTIAL_SUFFIX = ".partial"
 class JournalContent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     source: str = Field(pattern="^[0-9a-f]{64}$")
     finished: tuple[ManifestFile, ...] = ()
 

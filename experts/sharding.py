@@ -19,7 +19,7 @@ from pathlib import Path
 from moray.errors import BadCheckpoint, BadSetting
 from moray.experts.checkpoint import Checkpoint
 from moray.experts.manifest import MANIFEST_FILE, Manifest, ManifestFile, build_manifest, encode_manifest
-from moray.experts.quantising import integer_chunks, plan_integer_expert
+from moray.experts.quantising import WEIGHT_BITS, expert_root, integer_chunks, plan_integer_expert
 from moray.experts.shard_journal import (
     JOURNAL_FILE,
     PARTIAL_SUFFIX,
@@ -48,7 +48,7 @@ def write_shards(
 ) -> Manifest:
     """Shard the Hugging Face checkpoint ``source`` into the folder ``out``, made if need be.
 
-    ``float32`` copies experts as they are stored; ``int8`` quantises them. The output is a function of the
+    ``float32`` copies experts as they are stored; ``int8`` and ``int4`` quantise them. The output is a function of the
     checkpoint's tensors and configuration files and of ``backbone_file_bytes``. Raises what Checkpoint.open
     raises; BadSetting when ``out`` holds something else, is another run's, or its disk is too small or fails.
     """
@@ -58,14 +58,14 @@ def write_shards(
     out = Path(out)
     _require_apart(checkpoint.folder, out)
     run_id = str(checkpoint.model_id)
-    if numeric_class == "int8":
+    bits = WEIGHT_BITS.get(numeric_class)
+    if bits is None:
+        plan = plan_shards(checkpoint.entries, checkpoint.architecture, backbone_file_bytes)
+    else:
         arch = checkpoint.architecture
         plan = plan_backbone(checkpoint.entries, arch, backbone_file_bytes)
-        plan += [plan_integer_expert(arch, expert_id) for expert_id in range(arch.num_experts)]
-        run_id = hashlib.sha256(f"{run_id} int8".encode()).hexdigest()
-    else:
-        plan = plan_shards(checkpoint.entries, checkpoint.architecture, backbone_file_bytes)
-    quantised = checkpoint if numeric_class == "int8" else None
+        plan += [plan_integer_expert(arch, expert_id, bits) for expert_id in range(arch.num_experts)]
+        run_id = hashlib.sha256(f"{run_id} {numeric_class}".encode()).hexdigest()
     copies = [checkpoint.folder / name for name in ("config.json", *TOKENIZER_FILES)]
     copies = [path for path in copies if path.is_file()]
     try:
@@ -75,7 +75,7 @@ def write_shards(
             _require_ours(out, {file.name for file in plan} | {path.name for path in copies})
             _require_space(out, plan, journal)
             journal.save()
-            files = _write_weights(plan, quantised, journal, progress)
+            files = _write_weights(plan, checkpoint, bits, journal, progress)
             files += [_copy_small(path, out) for path in copies]
             manifest = build_manifest(checkpoint.architecture, files, numeric_class)
             write_whole(out / MANIFEST_FILE, encode_manifest(manifest))
@@ -87,19 +87,27 @@ def write_shards(
 
 
 def _write_weights(
-    plan: list[PlannedFile], quantised: Checkpoint | None, journal: ShardJournal, progress: Progress | None
+    plan: list[PlannedFile],
+    checkpoint: Checkpoint,
+    bits: int | None,
+    journal: ShardJournal,
+    progress: Progress | None,
 ) -> list[ManifestFile]:
-    """``quantised``: where experts' weights come from that are not copied as they are."""
+    """``bits`` of an expert's weight; None: as they are stored."""
     total = sum(file.size_bytes for file in plan)
     done = 0
     files: list[ManifestFile] = []
     for planned in plan:
         file = journal.finished(planned.name, planned.size_bytes)
         if file is None:
-            chunks = file_chunks(planned)
-            if quantised is not None and planned.expert is not None:
-                chunks = integer_chunks(planned, quantised.tensor)
-            file = _write_file(planned, chunks, journal.folder, _Meter(progress, planned.name, done, total))
+            meter = _Meter(progress, planned.name, done, total)
+            if bits is None or planned.expert is None:
+                file = _write_file(planned, file_chunks(planned), journal.folder, meter)
+            else:
+                chunks = integer_chunks(planned, checkpoint.tensor, bits)
+                file = _write_file(planned, chunks, journal.folder, meter)
+                root = expert_root(journal.folder / planned.name, checkpoint.architecture, planned.expert, bits)
+                file = file.model_copy(update={"weight_root": root.hex()})
             journal.record(file)
         done += planned.size_bytes
         if progress is not None:

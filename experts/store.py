@@ -14,7 +14,7 @@ from torch import Tensor
 from moray.architecture import Architecture
 from moray.errors import ShardCorrupt
 from moray.experts.manifest import Manifest, ManifestFile, read_manifest
-from moray.experts.quantising import read_integer_expert
+from moray.experts.quantising import WEIGHT_BITS, expert_root, read_integer_expert
 from moray.experts.safetensors_file import TensorEntry, read_header
 from moray.experts.stored_weights import read_float32, require_tensors
 from moray.experts.tensors import Shape, expected_tensors, expert_of, expert_tensors
@@ -84,10 +84,11 @@ class ShardStore:
 
         Raises IndexError for an unknown one, ShardCorrupt as tensor().
         """
-        if self.numeric_class == "int8":
+        if self.numeric_class != "float32":
             file = self.manifest.expert_file(expert_id)
             self._require_verified(file)
-            return read_integer_expert(self.folder / file.name, self.architecture, expert_id)
+            bits = WEIGHT_BITS[self.numeric_class]
+            return read_integer_expert(self.folder / file.name, self.architecture, expert_id, bits)
         entries = self._expert_entries(expert_id)
         block = self.architecture.fp8_block
         return assemble_expert(lambda name: read_float32(entries, name, block), self.architecture, expert_id)
@@ -95,6 +96,18 @@ class ShardStore:
     def expert_digest(self, expert_id: int) -> str:
         """The manifest's digest of the expert's shard (hex SHA-256); reads nothing."""
         return self.manifest.expert_file(expert_id).sha256
+
+    def has_its_weight_root(self, expert_id: int) -> bool:
+        """Whether the expert's rows have the manifest's weight root; True for one that has none to have.
+
+        Reads the whole shard, verified first. Raises what ``expert`` raises.
+        """
+        file = self.manifest.expert_file(expert_id)
+        if file.weight_root is None:
+            return True
+        self._require_verified(file)
+        bits = WEIGHT_BITS[self.numeric_class]
+        return expert_root(self.folder / file.name, self.architecture, expert_id, bits).hex() == file.weight_root
 
     def tokenizer_files(self) -> TokenizerFiles:
         """Verified. Raises BadCheckpoint when there is no tokenizer.json, ShardCorrupt when one differs."""

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from moray.architecture import Architecture
-from moray.experts.compiled import Array
-from moray.experts.ffn import load_feed_forward
+from moray.experts.ffn import FeedForward, load_feed_forward
 from moray.experts.integer import IntegerExpert, IntegerWeights
+from moray.experts.integer_torch import TorchIntegerExpert
 from moray.experts.tensors import expert_prefix
+from moray.types import Device
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,27 +34,18 @@ class ExpertWeights:
 AnyWeights = ExpertWeights | IntegerWeights
 
 
-class ExpertFunction(Protocol):
-    """One expert of one layer, F x D, packed: rows as they travel [T, width] to as many; see experts.row_format."""
-
-    @property
-    def arrays(self) -> tuple[Array, ...]: ...
-
-    @property
-    def width(self) -> int: ...
-
-    @property
-    def hidden_size(self) -> int: ...
-
-    def __call__(self, rows: Array, /) -> Array: ...
+ExpertFunction = FeedForward | IntegerExpert | TorchIntegerExpert  # called with rows as they travel, gives as many
 
 
-def pack_expert(weights: Mapping[int, AnyWeights]) -> dict[int, ExpertFunction]:
-    """The same weights as the kernels serve them, by layer."""
-    return {
-        layer: IntegerExpert(one) if isinstance(one, IntegerWeights) else load_feed_forward(one.gate_up, one.down)
-        for layer, one in weights.items()
-    }
+def pack_expert(weights: Mapping[int, AnyWeights], device: Device = "cpu") -> dict[int, ExpertFunction]:
+    """The same weights as they are served, by layer: by kernels, integers on a GPU by torch."""
+    return {layer: _pack(one, device) for layer, one in weights.items()}
+
+
+def _pack(weights: AnyWeights, device: Device) -> ExpertFunction:
+    if isinstance(weights, ExpertWeights):
+        return load_feed_forward(weights.gate_up, weights.down)
+    return IntegerExpert(weights) if device == "cpu" else TorchIntegerExpert(weights, device)
 
 
 def assemble_expert(

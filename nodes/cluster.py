@@ -51,6 +51,7 @@ class ClusterSpec:
 
     num_nodes: int
     slots: int
+    num_gpus: int = 0  # of this machine, for replicas that ask for one
     state_dir: Path | None = None
     model_path: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +76,9 @@ def start_cluster(spec: ClusterSpec) -> ClusterRecord:
             marker=secrets.token_hex(16),
             state_dir=state_dir,
             temp_dir=Path(tempfile.mkdtemp(prefix=_TEMP_PREFIX, dir=_TEMP_ROOT)),
-            nodes=tuple(NodeRecord(node_id=f"node-{i}", slots=spec.slots) for i in range(spec.num_nodes)),
+            nodes=tuple(
+                NodeRecord(node_id=f"node-{i}", slots=spec.slots, num_gpus=spec.num_gpus) for i in range(spec.num_nodes)
+            ),
             model_path=spec.model_path,
             env=dict(spec.env),
             is_lean=spec.is_lean,
@@ -191,6 +194,7 @@ def _head_start(record: ClusterRecord) -> Start:
         f"--resources={_json({ROUTER_RESOURCE: 1})}",
         f"--labels={NODE_LABEL}={HEAD_ID}",
         f"--temp-dir={_ray_dir(record)}",
+        "--num-gpus=0",
     ]
     return _start(record, HEAD_ID, options)
 
@@ -203,6 +207,7 @@ def _node_start(record: ClusterRecord, node: NodeRecord) -> Start:
         f"--labels={NODE_LABEL}={node.node_id}",
         # Nodes that start at the same time in one directory take each other's socket names.
         f"--temp-dir={_ray_dir(record) / node.node_id}",
+        f"--num-gpus={node.num_gpus}",
     ]
     return _start(record, node.node_id, options)
 
@@ -211,7 +216,6 @@ def _start(record: ClusterRecord, node_id: str, options: list[str]) -> Start:
     common = [
         "--node-ip-address=127.0.0.1",
         f"--node-name={node_id}",
-        "--num-gpus=0",
         f"--object-store-memory={_OBJECT_STORE_BYTES}",
         "--include-log-monitor=false",
         "--disable-usage-stats",

@@ -32,6 +32,7 @@ class NodeRecord(BaseModel):
 
     node_id: str
     slots: int
+    num_gpus: int = 0  # that Ray may give out; each node counts those of the machine as its own
 
 
 class ClusterRecord(BaseModel):

@@ -6,7 +6,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from moray.errors import BadSetting
-from moray.types import OverlapMode
+from moray.types import AskedDevice, OverlapMode
 
 
 class Settings(BaseSettings):
@@ -23,6 +23,8 @@ class Settings(BaseSettings):
     overlap: OverlapMode = "auto"  # compute one half of a step while the other waits for experts; auto: where it pays
     router_threads: int = Field(0, ge=0)  # threads of the router's products; 0: half the cores
     replica_capacity_rows: int = Field(8192, ge=1)  # rows a replica accepts at once before it answers Busy
+    expert_device: AskedDevice = "cpu"  # cuda: integer experts on a GPU; auto: there when there is one
+    expert_gpu_share: float = Field(0.01, gt=0, le=1)  # of a GPU that Ray sets aside for a replica on cuda
 
 
 def read_settings() -> Settings:

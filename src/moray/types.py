@@ -12,9 +12,12 @@ ExpertId = NewType("ExpertId", int)  # e: the e-th routed expert of every MoE la
 NodeId = NewType("NodeId", str)  # one machine of an operator, "node-3"
 ReplicaId = NewType("ReplicaId", str)  # stable across restarts on one node, "expert-3"
 RequestId = NewType("RequestId", str)
-ModelId = NewType("ModelId", str)  # hex SHA-256 over the manifest's content
+ModelId = NewType("ModelId", str)  # 64 hex digits, see experts.model_identity
 
-NumericClass = Literal["float32", "int8"]  # of experts; the rest is always float32
+NumericClass = Literal["float32", "int8", "int4"]  # of experts' weights; the rest is always float32
+
+Device = Literal["cpu", "cuda"]
+AskedDevice = Literal["cpu", "cuda", "auto"]
 
 OverlapMode = Literal["auto", "on", "off"]  # two micro-batches in flight
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from moray.cli.model import app
 from moray.errors import BadCheckpoint, BadSetting
 from moray.experts.inspection import inspect_model
+from moray.experts.manifest import build_manifest, encode_manifest
 from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
 from moray.experts.sharding import write_shards
 
@@ -55,6 +56,24 @@ def test_verify_says_which_files_are_missing_and_which_corrupt(source: Path, tmp
     assert inspect_model(shards).files[0].state == "present"
     with pytest.raises(BadSetting, match="no manifest to verify against"):
         inspect_model(source, verify=True)
+
+
+def test_verify_finds_weights_that_are_not_under_their_root(source: Path, tmp_path: Path) -> None:
+    """A manifest made wrong on purpose: each file has its digest, and two experts have each other's roots."""
+    shards = tmp_path / "shards"
+    manifest = write_shards(source, shards, numeric_class="int8")
+    assert inspect_model(shards, verify=True).is_intact
+    roots = {file.expert: file.weight_root for file in manifest.files}
+    files = [
+        file.model_copy(update={"weight_root": roots[5 - file.expert]}) if file.expert in (2, 3) else file
+        for file in manifest.files
+    ]
+    wrong = build_manifest(manifest.architecture, files, "int8")
+    (shards / "manifest.json").write_bytes(encode_manifest(wrong))
+    report = inspect_model(shards, verify=True)
+    assert report.weight_root == wrong.weight_root
+    corrupt = [file.name for file in report.files if file.state == "corrupt"]
+    assert corrupt == ["expert-00002.safetensors", "expert-00003.safetensors"]
 
 
 def test_shard_and_inspect_print_one_json_object(source: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,55 +12,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import integer_oracle
+from integer_kit import any_rows, any_weights, expected
 from moray.experts.compiled import part
 from moray.experts.ffn import load_feed_forward
-from moray.experts.integer import (
-    MAX_WIDTH,
-    IntegerExpert,
-    IntegerWeights,
-    ScaledRows,
-    dequantise,
-    pack_bytes,
-    quantise,
-    sigmoid_table,
-)
+from moray.experts.integer import MAX_WIDTH, IntegerExpert, IntegerWeights, pack_bytes, sigmoid_table
+from moray.experts.scaled_rows import ScaledRows, decode, encode, quantise
 from moray.experts.simd import LANES
 from moray.experts.simd_int8 import HAS_BYTE_PRODUCTS, byte_product_tile
+from row_oracle import as_bytes, as_lists
 
 WIDTHS = (1, 2, 3, 15, 16, 17, 63, 64, 65, 130)
-
-
-def any_rows(rng: np.random.Generator, num_rows: int, width: int, *, is_wild: bool) -> ScaledRows:
-    """Any bytes at all, or scales as a quantiser writes them."""
-    values = rng.integers(-128, 128, (num_rows, width)).astype(np.int8)
-    if rng.integers(4) == 0:
-        values[rng.integers(num_rows)] = rng.choice([-128, 0, 127])
-    low, high = (-(2**31), 2**31) if is_wild else (2**30, 2**31)
-    shifts = rng.integers(-128, 128, num_rows) if is_wild else rng.integers(30, 42, num_rows)
-    return ScaledRows(values, rng.integers(low, high, num_rows).astype(np.int32), shifts.astype(np.int8))
-
-
-def any_weights(rng: np.random.Generator, hidden_size: int, width: int, *, is_wild: bool) -> IntegerWeights:
-    shapes = ((width, hidden_size), (width, hidden_size), (hidden_size, width))
-    return IntegerWeights(*(any_rows(rng, *shape, is_wild=is_wild) for shape in shapes))
-
-
-def scales_of(rows: ScaledRows) -> list[tuple[int, int]]:
-    return list(zip(rows.mantissas.tolist(), rows.shifts.tolist(), strict=True))
-
-
-def expected(weights: IntegerWeights, x: ScaledRows) -> list[tuple[list[int], tuple[int, int]]]:
-    matrices = [(m.values.tolist(), scales_of(m)) for m in (weights.gate, weights.up, weights.down)]
-    rows = zip(x.values.tolist(), scales_of(x), strict=True)
-    return [integer_oracle.expert(values, scale, *matrices) for values, scale in rows]
-
-
-def as_lists(rows: ScaledRows) -> list[tuple[list[int], tuple[int, int]]]:
-    return list(zip(rows.values.tolist(), scales_of(rows), strict=True))
-
-
-def some(rows: ScaledRows, chosen: Any) -> ScaledRows:
-    return ScaledRows(rows.values[chosen], rows.mantissas[chosen], rows.shifts[chosen])
 
 
 @settings(max_examples=150, deadline=None)
@@ -78,7 +38,7 @@ def test_every_byte_is_the_specifications(
     rng = np.random.default_rng(seed)
     weights = any_weights(rng, hidden_size, width, is_wild=is_wild)
     x = any_rows(rng, num_rows, hidden_size, is_wild=is_wild)
-    assert as_lists(IntegerExpert(weights).compute(x)) == expected(weights, x)
+    assert as_lists(IntegerExpert(weights)(as_bytes(x))) == expected(weights, x)
 
 
 @pytest.mark.parametrize("extreme", [-128, 127])
@@ -91,7 +51,7 @@ def test_the_largest_bytes_and_scales_are_the_specifications(extreme: int, manti
 
     weights = IntegerWeights(filled(20, 300), filled(20, 300), filled(300, 20))
     x = filled(2, 300)
-    assert as_lists(IntegerExpert(weights).compute(x)) == expected(weights, x)
+    assert as_lists(IntegerExpert(weights)(as_bytes(x))) == expected(weights, x)
 
 
 def test_the_widest_sum_does_not_overflow() -> None:
@@ -99,7 +59,7 @@ def test_the_widest_sum_does_not_overflow() -> None:
     one = ScaledRows(deep, np.array([2**30], np.int32), np.array([0], np.int8))
     thin = ScaledRows(deep.T.copy(), np.full(MAX_WIDTH, 2**30, np.int32), np.zeros(MAX_WIDTH, np.int8))
     weights = IntegerWeights(one, one, thin)
-    assert as_lists(IntegerExpert(weights).compute(one)) == expected(weights, one)
+    assert as_lists(IntegerExpert(weights)(as_bytes(one))) == expected(weights, one)
 
 
 def test_a_wider_expert_is_refused() -> None:
@@ -109,21 +69,21 @@ def test_a_wider_expert_is_refused() -> None:
     wide = MAX_WIDTH + 1
     with pytest.raises(ValueError, match="at most 65536"):
         IntegerExpert(IntegerWeights(zeros(1, wide), zeros(1, wide), zeros(wide, 1)))
-    with pytest.raises(ValueError, match="rows of 3 values where 2 are due"):
-        IntegerExpert(IntegerWeights(zeros(1, 2), zeros(1, 2), zeros(2, 1))).compute(zeros(1, 3))
+    with pytest.raises(ValueError, match="rows of 8 bytes where 7 are due"):
+        IntegerExpert(IntegerWeights(zeros(1, 2), zeros(1, 2), zeros(2, 1)))(np.zeros((1, 8), np.int8))
 
 
 def test_a_row_has_the_same_bytes_alone_in_any_batch_and_from_any_thread() -> None:
     rng = np.random.default_rng(5)
     expert = IntegerExpert(any_weights(rng, 96, 80, is_wild=False))
-    x = any_rows(rng, 64, 96, is_wild=False)
-    whole = as_lists(expert.compute(x))
+    x = as_bytes(any_rows(rng, 64, 96, is_wild=False))
+    whole = expert(x)
     for count in (1, 2, 3, 5, 8, 33):
-        parts = [some(x, slice(i, i + count)) for i in range(0, 64, count)]
+        parts = [x[i : i + count] for i in range(0, 64, count)]
         with ThreadPoolExecutor(4) as pool:
-            assert [row for done in pool.map(expert.compute, parts) for row in as_lists(done)] == whole
+            assert np.array_equal(np.concatenate(list(pool.map(expert, parts))), whole)
     order = rng.permutation(64)
-    assert as_lists(expert.compute(some(x, order))) == [whole[i] for i in order]
+    assert np.array_equal(expert(x[order]), whole[order])
 
 
 @pytest.mark.parametrize("rows, vectors", [(1, 1), (4, 4), (2, 2), (3, 1)])
@@ -150,28 +110,12 @@ def test_the_sigmoid_table_is_the_specifications() -> None:
     assert sigmoid_table().tolist() == [integer_oracle.sigmoid(step) for step in range(-2048, 2048)]
 
 
-# -- quantising
-
-
-@settings(max_examples=100, deadline=None)
-@given(seed=st.integers(0, 2**32), exponent=st.integers(-30, 30))
-def test_a_quantised_row_is_within_half_a_step_and_never_writes_minus_128(seed: int, exponent: int) -> None:
-    rows = (np.random.default_rng(seed).standard_normal((5, 33)) * 2.0**exponent).astype(np.float32)
-    rows[2] = 0
-    quantised = quantise(rows)
-    assert quantised.values.min() >= -127
-    assert (quantised.values[2] == 0).all() and scales_of(quantised)[2] == (0, 0)
-    assert all(2**30 <= m < 2**31 for i, m in enumerate(quantised.mantissas.tolist()) if i != 2)
-    steps = np.abs(rows).max(axis=1, keepdims=True) / 127
-    assert (np.abs(dequantise(quantised) - rows) <= steps * 0.5001).all()
-
-
 def test_an_integer_expert_is_near_the_float32_one() -> None:
     rng = np.random.default_rng(2)
     gate, up = (rng.standard_normal((192, 256), np.float32) / np.float32(16) for _ in range(2))
     down = rng.standard_normal((256, 192), np.float32) / np.float32(14)
     x = (rng.standard_normal((16, 256)) * np.logspace(-3, 1, 16)[:, None]).astype(np.float32)
     exact = load_feed_forward(torch.from_numpy(np.concatenate((gate, up))), torch.from_numpy(down))(x)
-    ours = dequantise(IntegerExpert(IntegerWeights(quantise(gate), quantise(up), quantise(down))).compute(quantise(x)))
+    ours = decode(IntegerExpert(IntegerWeights(quantise(gate), quantise(up), quantise(down)))(encode(x)))
     errors = np.linalg.norm(ours - exact, axis=1) / np.linalg.norm(exact, axis=1)
     assert errors.max() < 0.06

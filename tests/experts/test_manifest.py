@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from manifest_kit import id_of, sealed
 from moray.architecture import parse_architecture
 from moray.errors import BadCheckpoint, UnsupportedArchitecture
 from moray.experts.manifest import (
@@ -26,25 +26,27 @@ from moray.experts.manifest import (
     read_manifest,
 )
 from moray.experts.random_checkpoint import FP8_CONFIG, TINY_CONFIG
+from moray.experts.weight_root import weight_root
+from moray.types import NumericClass
 
 CONFIG = TINY_CONFIG | {"eos_token_id": [1, 7], "quantization_config": FP8_CONFIG}
 DIGEST = "ab" * 32
 
 
-def example() -> Manifest:
+def example(numeric_class: NumericClass = "float32") -> Manifest:
     files = [ManifestFile(name="backbone.safetensors", size_bytes=9, sha256=DIGEST, role="backbone")]
     files += [
-        ManifestFile(name=f"expert-{e}.safetensors", size_bytes=9, sha256=DIGEST, role="expert", expert=e)
+        ManifestFile(
+            name=f"expert-{e}.safetensors",
+            size_bytes=9,
+            sha256=DIGEST,
+            role="expert",
+            expert=e,
+            weight_root=None if numeric_class == "float32" else f"{e:064x}",
+        )
         for e in range(8)
     ]
-    return build_manifest(parse_architecture(CONFIG, "test"), files)
-
-
-def sealed(content: dict[str, Any]) -> bytes:
-    """A manifest whose model_id fits its content, as an attacker would make it."""
-    rest = {key: value for key, value in content.items() if key != "model_id"}
-    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
-    return json.dumps(rest | {"model_id": hashlib.sha256(canonical.encode()).hexdigest()}).encode()
+    return build_manifest(parse_architecture(CONFIG, "test"), files, numeric_class)
 
 
 def test_a_manifest_survives_the_disk(tmp_path: Path) -> None:
@@ -58,9 +60,49 @@ def test_a_manifest_survives_the_disk(tmp_path: Path) -> None:
     assert encode_manifest(again) == encode_manifest(manifest)
 
 
-def test_model_id_is_the_digest_of_the_canonical_rest() -> None:
+@pytest.mark.parametrize("numeric_class", ["float32", "int8"])
+def test_model_id_is_the_specifications(numeric_class: NumericClass) -> None:
+    manifest = example(numeric_class)
+    content = json.loads(encode_manifest(manifest))
+    assert manifest.model_id == id_of(content)
+    assert parse_manifest(sealed(content), "test") == manifest
+
+
+def test_the_weight_root_is_the_experts_in_ascending_order() -> None:
+    manifest = example("int8")
+    assert manifest.weight_root == weight_root([e.to_bytes(32, "big") for e in range(8)]).hex()
+    shuffled = build_manifest(manifest.architecture, list(reversed(manifest.files)), "int8")
+    assert shuffled.weight_root == manifest.weight_root
+    assert example().weight_root is None
+
+
+@pytest.mark.parametrize(
+    ("numeric_class", "change", "line"),
+    [
+        ("int8", lambda c: c.update(weight_root="00" * 32), "not that of the experts"),
+        ("int8", lambda c: c.update(weight_root=None), "not that of the experts"),
+        ("int8", lambda c: c["files"][3].update(weight_root="00" * 32), "not that of the experts"),
+        ("int8", lambda c: c["files"][3].update(weight_root=None), "every integer expert has a weight root"),
+        ("int8", lambda c: c.update(numeric_class="float32"), "nothing else has one"),
+        ("float32", lambda c: c.update(numeric_class="int8"), "every integer expert has a weight root"),
+        ("float32", lambda c: c.update(weight_root="00" * 32), "not that of the experts"),
+        ("int8", lambda c: c["files"][0].update(weight_root="00" * 32), "only an expert has a weight root"),
+    ],
+)
+def test_a_weight_root_that_does_not_fit_is_refused(
+    numeric_class: NumericClass, change: Callable[[dict[str, Any]], None], line: str
+) -> None:
+    content = json.loads(encode_manifest(example(numeric_class)))
+    change(content)
+    with pytest.raises(BadCheckpoint, match=line):
+        parse_manifest(sealed(content), "test")
+
+
+def test_sizes_of_more_than_32_bits_are_refused() -> None:
     content = json.loads(encode_manifest(example()))
-    assert parse_manifest(sealed(content), "test").model_id == content["model_id"]
+    content["architecture"]["hidden_size"] = 1 << 32
+    with pytest.raises(UnsupportedArchitecture, match="hidden_size 4294967296 is too large"):
+        parse_manifest(sealed(content), "test")
 
 
 def test_model_id_covers_every_field() -> None:
@@ -91,7 +133,7 @@ def set_field(path: list[str | int], value: Any) -> Callable[[dict[str, Any]], N
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (set_field(["format_version"], 2), "format version 2, this Moray reads 1"),
+        (set_field(["format_version"], 1), "format version 1, this Moray reads 2"),
         (set_field(["format_version"], None), "format version None"),
         (set_field(["numeric_class"], "int3"), "numeric_class"),
         (set_field(["surprise"], 1), "surprise"),

@@ -3,75 +3,155 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
 
 from dataplane_kit import IDENTITY, identity_of, in_event_loop, make_thread, open_router
 from engines import Recorder, greedy_request, load
-from moray.errors import BadCheckpoint
+from moray.cli.model import app
+from moray.errors import BadCheckpoint, BadSetting
 from moray.experts.executor import Executor
-from moray.experts.integer import IntegerWeights, dequantise
-from moray.experts.quantising import read_integer_expert
+from moray.experts.integer import IntegerWeights
+from moray.experts.manifest import read_manifest
+from moray.experts.quantising import read_integer_expert, stored_matrices
 from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
 from moray.experts.row_format import row_format
+from moray.experts.safetensors_file import read_header
+from moray.experts.scaled_rows import decode
 from moray.experts.sharding import write_shards
 from moray.experts.source import open_model
 from moray.experts.tensors import expert_prefix
+from moray.experts.weight_root import RowPlace, StoredRow, check_proof, expert_leaves, prove_row, tree_shape
 from moray.experts.weights import pack_expert
 from moray.router.network_experts import NetworkExperts
+from moray.types import NumericClass
+from row_oracle import as_bytes
 
 PROMPTS = [[5, 9, 2], [7] * 40, [3, 1, 4, 1, 5, 9, 2, 6], [11]]
 
 
+CLASSES: tuple[NumericClass, ...] = ("int8", "int4")
+BITS = {"int8": 8, "int4": 4}
+
+
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The checkpoint, and its quantised copy."""
-    root = tmp_path_factory.mktemp("int8")
-    write_random_checkpoint(root / "model", TINY_CONFIG | {"dtype": "float32"}, seed=4)
-    write_shards(root / "model", root / "int8", numeric_class="int8")
-    return root / "model", root / "int8"
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoint") / "model"
+    write_random_checkpoint(folder, TINY_CONFIG | {"dtype": "float32"}, seed=4)
+    return folder
 
 
-def test_a_quantised_folder_holds_every_weight_within_half_a_step(folders: tuple[Path, Path]) -> None:
-    exact, ours = open_model(folders[0]), open_model(folders[1])
-    assert (exact.numeric_class, ours.numeric_class) == ("float32", "int8")
+@pytest.fixture(scope="module", params=CLASSES)
+def quantised(request: pytest.FixtureRequest, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint's copy with integer experts."""
+    folder = tmp_path_factory.mktemp("quantised")
+    write_shards(checkpoint, folder, numeric_class=request.param)
+    return folder
+
+
+def test_a_quantised_folder_holds_every_weight_within_half_a_step(checkpoint: Path, quantised: Path) -> None:
+    exact, ours = open_model(checkpoint), open_model(quantised)
+    highest = {"int8": 127, "int4": 7}[ours.numeric_class]
     assert ours.model_id != exact.model_id
     for layer, weights in ours.expert(3).items():
         assert isinstance(weights, IntegerWeights)
         for name, rows in (("gate", weights.gate), ("up", weights.up), ("down", weights.down)):
             wanted = exact.tensor(f"{expert_prefix(layer, 3)}.{name}_proj.weight").numpy()
-            steps = np.abs(wanted).max(axis=1, keepdims=True) / 127
-            assert (np.abs(dequantise(rows) - wanted) <= steps * 0.5001).all()
+            steps = np.abs(wanted).max(axis=1, keepdims=True) / highest
+            assert (np.abs(decode(as_bytes(rows)) - wanted) <= steps * 0.5001).all()
+            assert np.abs(rows.values).max() == highest
     assert np.array_equal(ours.tensor("lm_head.weight"), exact.tensor("lm_head.weight"))
 
 
-def test_an_interrupted_quantising_ends_with_the_same_bytes(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_weights_of_four_bits_take_half_the_bytes(checkpoint: Path, tmp_path: Path) -> None:
+    sizes = {}
+    for numeric_class in CLASSES:
+        manifest = write_shards(checkpoint, tmp_path / numeric_class, numeric_class=numeric_class)
+        entries = read_header(tmp_path / numeric_class / manifest.expert_file(0).name).values()
+        sizes[numeric_class] = sum(e.num_bytes for e in entries if e.name.endswith("weight"))
+    assert sizes["int8"] == 2 * sizes["int4"] == 2 * 3 * 24 * 48
+
+
+def test_a_row_of_a_quantised_folder_is_proved_under_its_manifests_root(quantised: Path) -> None:
+    manifest, expert, row = read_manifest(quantised), 3, 7
+    path = quantised / manifest.expert_file(expert).name
+    architecture, bits = manifest.architecture, BITS[manifest.numeric_class]
+    place = RowPlace(layer=2, expert=expert, matrix=2, row=row)
+    leaves = expert_leaves(expert, stored_matrices(path, architecture, expert, bits))
+    roots = [bytes.fromhex(manifest.expert_file(e).weight_root or "") for e in range(architecture.num_experts)]
+    proof = prove_row(leaves, roots, tree_shape(architecture), place)
+    name = f"{expert_prefix(2, expert)}.down_proj"
+    stored = load_file(path)  # by the format's own library
+    mantissa, shift = int(stored[f"{name}.mantissa"][row]), int(stored[f"{name}.shift"][row])
+    wanted = StoredRow(bits, mantissa, shift, stored[f"{name}.weight"][row].numpy().tobytes())
+    root = bytes.fromhex(manifest.weight_root or "")
+    assert check_proof(root, tree_shape(architecture), place, wanted, proof)
+    assert not check_proof(root, tree_shape(architecture), replace(place, layer=1), wanted, proof)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    write_random_checkpoint(tmp_path / "model", TINY_CONFIG | {"dtype": "float32"}, seed=4)
+    tensors = load_file(tmp_path / "model" / "model.safetensors")
+    tensors[f"{expert_prefix(1, 3)}.up_proj.weight"][2, 5] = float("nan")
+    save_file(tensors, tmp_path / "model" / "model.safetensors")
+    with pytest.raises(BadCheckpoint, match=r"experts.3.up_proj.weight .* not finite"):
+        write_shards(tmp_path / "model", tmp_path / "int8", numeric_class="int8")
+
+
+def test_an_interrupted_quantising_ends_with_the_same_bytes(checkpoint: Path, quantised: Path, tmp_path: Path) -> None:
     class Killed(Exception):
         pass
+
+    numeric_class = read_manifest(quantised).numeric_class
 
     def kill_halfway(_name: str, done: int, total: int) -> None:
         if done > total // 2:
             raise Killed
 
     with pytest.raises(Killed):
-        write_shards(folders[0], tmp_path, kill_halfway, numeric_class="int8")
+        write_shards(checkpoint, tmp_path, kill_halfway, numeric_class=numeric_class)
     with pytest.raises(BadCheckpoint, match="not finished"):
         open_model(tmp_path)
-    assert write_shards(folders[0], tmp_path, numeric_class="int8").model_id == open_model(folders[1]).model_id
+    assert write_shards(checkpoint, tmp_path, numeric_class=numeric_class) == read_manifest(quantised)
 
 
-def test_a_shard_of_float32_weights_under_an_integer_manifest_is_refused(
-    folders: tuple[Path, Path], tmp_path: Path
-) -> None:
-    write_shards(folders[0], tmp_path)
-    manifest = open_model(folders[1])
-    shard = next(path for path in sorted(tmp_path.iterdir()) if path.name.startswith("expert-00003"))
+def test_a_shard_of_other_weights_is_refused(checkpoint: Path, quantised: Path, tmp_path: Path) -> None:
+    manifest = read_manifest(quantised)
+    bits = BITS[manifest.numeric_class]
+    write_shards(checkpoint, tmp_path)
     with pytest.raises(BadCheckpoint, match="quantise again"):
-        read_integer_expert(shard, manifest.architecture, 3)
+        read_integer_expert(tmp_path / manifest.expert_file(3).name, manifest.architecture, 3, bits)
+    with pytest.raises(BadCheckpoint, match="quantise again"):
+        read_integer_expert(quantised / manifest.expert_file(3).name, manifest.architecture, 3, 12 - bits)
+
+
+def test_a_folder_of_one_class_is_not_continued_with_another(checkpoint: Path, tmp_path: Path) -> None:
+    write_shards(checkpoint, tmp_path, numeric_class="int8")
+    with pytest.raises(BadSetting, match="was begun from another checkpoint"):
+        write_shards(checkpoint, tmp_path, numeric_class="int4")
+
+
+@pytest.mark.parametrize(("arguments", "numeric_class"), [([], "int8"), (["--bits", "4"], "int4")])
+def test_the_command_quantises_to_the_bits_that_are_asked(
+    checkpoint: Path, tmp_path: Path, arguments: list[str], numeric_class: str
+) -> None:
+    made = CliRunner().invoke(app, ["quantize", str(checkpoint), str(tmp_path / "out"), "--json", *arguments])
+    assert made.exit_code == 0, made.output
+    assert json.loads(made.stdout)["numeric_class"] == open_model(tmp_path / "out").numeric_class == numeric_class
+
+
+def test_other_bits_are_refused_before_anything_is_written(checkpoint: Path, tmp_path: Path) -> None:
+    refused = CliRunner().invoke(app, ["quantize", str(checkpoint), str(tmp_path / "out"), "--bits", "3"])
+    assert isinstance(refused.exception, BadSetting) and "--bits 8" in str(refused.exception)
+    assert not (tmp_path / "out").exists()
 
 
 def tokens_of(recorder: Recorder) -> list[list[int]]:
@@ -81,8 +161,8 @@ def tokens_of(recorder: Recorder) -> list[list[int]]:
     return [[token.token_id for token in recorder.tokens(str(i))] for i in range(len(PROMPTS))]
 
 
-def test_requests_together_get_the_tokens_that_each_gets_alone(folders: tuple[Path, Path]) -> None:
-    backbone, experts = load(folders[1])
+def test_requests_together_get_the_tokens_that_each_gets_alone(quantised: Path) -> None:
+    backbone, experts = load(quantised)
     alone = []
     for prompt in PROMPTS:
         recorder = Recorder(backbone, experts)
@@ -107,13 +187,15 @@ async def served(folder: Path) -> AsyncIterator[NetworkExperts]:
         yield NetworkExperts(router.directory, router.acceptor.counters, 20.0, rows)
 
 
+@pytest.mark.parametrize("numeric_class", CLASSES)
 @in_event_loop
-async def test_outputs_over_sockets_have_the_bits_of_the_experts_in_process(tmp_path: Path) -> None:
-    write_random_checkpoint(tmp_path / "model", TINY_CONFIG | {"dtype": "float32"}, seed=4)
-    write_shards(tmp_path / "model", tmp_path / "int8", numeric_class="int8")
-    _, local = load(tmp_path / "int8")
+async def test_outputs_over_sockets_have_the_bits_of_the_experts_in_process(
+    checkpoint: Path, tmp_path: Path, numeric_class: NumericClass
+) -> None:
+    write_shards(checkpoint, tmp_path, numeric_class=numeric_class)
+    _, local = load(tmp_path)
     rng = np.random.default_rng(0)
-    async with served(tmp_path / "int8") as remote:
+    async with served(tmp_path) as remote:
         for num_rows in (1, 2, 33):
             rows = rng.standard_normal((num_rows, 48), np.float32)
             ids = np.sort(rng.permuted(np.tile(np.arange(8), (num_rows, 1)), axis=1)[:, :2], axis=1)

@@ -22,6 +22,7 @@ from moray.nodes.network import connected, stop_network
 from moray.nodes.placement import deal_replicas, expert_sets, slots_per_node
 from moray.nodes.rayenv import NODE_VARIABLE
 from moray.nodes.state import WIRE_TOKEN, ClusterRecord, write_state
+from moray.types import AskedDevice
 
 if TYPE_CHECKING:
     from moray.experts.source import ModelSource
@@ -62,22 +63,25 @@ def launch(options: LaunchOptions, report: Callable[[str], None]) -> ClusterReco
     report("reading the model" if are_cached() else "compiling kernels for this CPU, once")
     source = open_model(options.model)
     check_servable(source, settings)
+    device = device_of_experts(options, settings, source)
     sets = expert_sets(source.architecture.num_experts, options.experts_per_replica)
     slots_per_node(len(sets), options.replicas, options.num_nodes)  # refuses what cannot be dealt
     http_port = reserve_port(options.http_host, options.http_port, "--http-port")
     data_port = reserve_port(options.data_host, options.data_port, "--data-port")
-    record = _open_cluster(options, sets, report)
+    record = _open_cluster(options, sets, device, report)
     try:
         record = record.model_copy(update={"url": f"http://{_host_in_url(options.http_host)}:{http_port}"})
         write_state(record)
-        _deploy(record, options, settings, sets, http_port, data_port, report)
+        _deploy(record, options, settings, device, sets, http_port, data_port, report)
     except BaseException:
         stop_network(record)
         raise
     return record
 
 
-def _open_cluster(options: LaunchOptions, sets: list[tuple[int, ...]], report: Callable[[str], None]) -> ClusterRecord:
+def _open_cluster(
+    options: LaunchOptions, sets: list[tuple[int, ...]], device: AskedDevice, report: Callable[[str], None]
+) -> ClusterRecord:
     """Ray nodes with room for every replica: started here, or found in the operator's cluster."""
     if options.ray_address:
         from moray.experts.deployment import replica_id
@@ -97,6 +101,7 @@ def _open_cluster(options: LaunchOptions, sets: list[tuple[int, ...]], report: C
         ClusterSpec(
             num_nodes=options.num_nodes,
             slots=slots_per_node(len(sets), options.replicas, options.num_nodes),
+            num_gpus=_count_gpus() if device == "cuda" else 0,
             state_dir=options.state_dir,
             model_path=options.model.absolute(),
             env={"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"},  # spinning threads stall each other
@@ -114,10 +119,30 @@ def check_servable(source: ModelSource, settings: Settings) -> None:
     plan_cache(source, settings)
 
 
+def device_of_experts(options: LaunchOptions, settings: Settings, source: ModelSource) -> AskedDevice:
+    """What replicas are told. Nodes started here have this machine's GPUs; elsewhere each replica looks for itself.
+
+    Raises BadSetting for what cannot be.
+    """
+    from moray.experts.device import choose_device
+
+    if options.ray_address:
+        choose_device(settings.expert_device, source.numeric_class, has_gpu=True)
+        return settings.expert_device
+    return choose_device(settings.expert_device, source.numeric_class, _count_gpus() > 0)
+
+
+def _count_gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
+
+
 def _deploy(
     record: ClusterRecord,
     options: LaunchOptions,
     settings: Settings,
+    device: AskedDevice,
     sets: list[tuple[int, ...]],
     http_port: int,
     data_port: int,
@@ -145,7 +170,14 @@ def _deploy(
     )
     experts = [
         ExpertSpec(
-            model, members, ((data_host, data_port),), token_file, str(incarnations), settings.replica_capacity_rows
+            model=model,
+            experts=members,
+            routers=((data_host, data_port),),
+            wire_token_file=token_file,
+            incarnation_dir=str(incarnations),
+            capacity_rows=settings.replica_capacity_rows,
+            device=device,
+            gpu_share=settings.expert_gpu_share,
         )
         for members in sets
     ]

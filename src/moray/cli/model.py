@@ -51,10 +51,13 @@ def shard(
 def quantize(
     checkpoint: CheckpointArgument,
     out: ShardsArgument,
+    bits: Annotated[int, typer.Option("--bits", help="Bits of a weight: 8, or 4 for half the size.")] = 8,
     as_json: JsonOption = False,
 ) -> None:
-    """Cut a checkpoint like `shard`, with experts of bytes: exact integers, the same answer on every machine."""
-    _write(checkpoint, out, "int8", as_json)
+    """Cut a checkpoint like `shard`, with experts of exact integers: the same answer on every machine."""
+    if bits not in (8, 4):
+        raise BadSetting(f"weights of {bits} bits are not made; give --bits 8 or --bits 4")
+    _write(checkpoint, out, "int8" if bits == 8 else "int4", as_json)
 
 
 def _write(checkpoint: Path, out: Path, numeric_class: NumericClass, as_json: bool) -> None:
@@ -80,7 +83,9 @@ def _write(checkpoint: Path, out: Path, numeric_class: NumericClass, as_json: bo
 @app.command("inspect")
 def inspect(
     folder: Annotated[Path, typer.Argument(help="A Hugging Face checkpoint or a sharded folder.")],
-    verify: Annotated[bool, typer.Option("--verify", help="Hash every file that the manifest lists.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Hash every file that the manifest lists, and integer weights row by row.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a model's architecture, sizes and files. Exits 1 when --verify finds a corrupt file."""
@@ -141,6 +146,7 @@ def _shard_result(out: Path, manifest: Manifest) -> dict[str, object]:
         "folder": str(out),
         "model_id": manifest.model_id,
         "numeric_class": manifest.numeric_class,
+        "weight_root": manifest.weight_root,
         "num_experts": manifest.architecture.num_experts,
         "num_files": len(manifest.files),
         "size_bytes": sum(file.size_bytes for file in manifest.files),
@@ -156,6 +162,7 @@ def _print_report(report: ModelReport) -> None:
         ("folder", f"{report.folder} ({'sharded' if report.is_sharded else 'Hugging Face checkpoint'})"),
         ("model id", report.model_id),
         ("numeric class", report.numeric_class),
+        ("weight root", report.weight_root or "none: experts are not integers"),
         (
             "layers",
             f"{a.num_layers} ({a.num_dense_layers} dense), {a.num_mtp_layers} MTP, hidden {a.hidden_size}",
