@@ -2,11 +2,13 @@
 
 - ``network``: eight expert nodes, started by ``moray up``; completions over HTTP, token ids in and out;
 - ``streaming``: the same with server-sent events;
-- ``in_process``: the same engine with the experts in its own process, no HTTP;
+- ``in_process``: the same engine with the experts in its own process, no HTTP, with one thread or all, whichever is
+  faster for that many prompts;
 - ``transformers``: DeepseekV3ForCausalLM.generate in float32, one batch of all prompts, the best of its experts
   implementations and thread counts, found for each batch size before.
 
-Same checkpoint, same prompts, same number of new tokens, greedy, all prompts sent at once; interleaved rounds.
+Same checkpoint, prompts and number of new tokens, greedy, all prompts sent at once; interleaved rounds. Twice: with
+the checkpoint's float32 experts, then with integer experts made from it (transformers goes on computing the checkpoint).
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ from transformers import DeepseekV3ForCausalLM
 from measure import claim, machine, progress, report
 from moray.cli.network import terminated_as_interrupt
 from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
+from moray.experts.sharding import write_shards
 from moray.experts.source import open_model
+from moray.experts.threads import row_threads
 from moray.router.backbone import load_backbone
 from moray.router.engine import Engine
 from moray.router.engine_thread import EngineThread
@@ -123,8 +127,17 @@ def running_network(model: Path, state_dir: Path) -> Iterator[Network]:
 class InProcess:
     def __init__(self, model: Path) -> None:
         self._model = model
-        self.engine_thread = EngineThread(self._open_engine, ROUTER_THREADS)
+        self.engine_thread = EngineThread(self._open_engine)
         self.engine = self.engine_thread.start()
+        self.threads: dict[int, int] = {}  # that are best for so many prompts
+
+    def find_best(self, prompts: list[list[int]]) -> None:
+        speeds = {}
+        for threads in sorted({1, os.cpu_count() or 1}):
+            self.threads[len(prompts)] = threads
+            self.complete(prompts, 4)
+            speeds[threads] = min(timed(self.complete, prompts, 32)[0] for _ in range(3))
+        self.threads[len(prompts)] = min(speeds, key=lambda threads: speeds[threads])
 
     @asynccontextmanager
     async def _open_engine(self) -> AsyncIterator[Engine]:
@@ -133,6 +146,7 @@ class InProcess:
         yield Engine(load_backbone(source, CONTEXT), LocalExperts(source), num_pages=num_pages, context_length=CONTEXT)
 
     def complete(self, prompts: list[list[int]], num_tokens: int) -> Outputs:
+        row_threads.resize(self.threads[len(prompts)])
         return asyncio.run(self._complete(prompts, num_tokens))
 
     async def _complete(self, prompts: list[list[int]], num_tokens: int) -> Outputs:
@@ -233,6 +247,7 @@ def measure(
         progress(f"{count} at once")
         prompts = prompts_of(count)
         oracle.find_best(prompts)
+        in_process.find_best(prompts)
         for name, system in systems.items():
             if name != "transformers":
                 system(prompts, 8)  # warms up
@@ -247,7 +262,9 @@ def measure(
                 outputs[name].append(tokens)
                 if name == "network":
                     splits.append(where_time_goes(before, network.timings(), num_moe, num_layers))
-        cells.append(cell(count, num_tokens, speeds, outputs, splits, oracle))
+        cells.append(
+            cell(count, num_tokens, speeds, outputs, splits, oracle) | {"in_process_threads": in_process.threads[count]}
+        )
     return cells
 
 
@@ -279,6 +296,27 @@ def cell(
     }
 
 
+def claims_of(numeric_class: str, cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    one, many = cells[0], cells[-1]
+    is_same = all(cell["same_tokens_as_in_process"] for cell in cells)
+    limits = [
+        (one, "network_to_transformers", 1.5),
+        (many, "network_to_transformers", 2.0),
+        (one, "network_to_in_process", 0.6),
+        (many, "network_to_in_process", 0.85),
+    ]
+    lines = [
+        claim(
+            f"{numeric_class}, {cell['concurrent']} at once: {ratio} at least {limit}",
+            cell[ratio],
+            cell[ratio] >= limit,
+        )
+        for cell, ratio, limit in limits
+    ]
+    same = f"{numeric_class}: the network's tokens are the in-process engine's in every case"
+    return [*lines, claim(same, float(is_same), is_same)]
+
+
 def main() -> None:
     with terminated_as_interrupt():
         run()
@@ -290,22 +328,21 @@ def run() -> None:
     options = parser.parse_args()
     facts, started = machine("ray", "transformers"), time.perf_counter()
     num_tokens, rounds = (64, 1) if options.quick else (96, 5)
+    by_class: dict[str, list[dict[str, Any]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        model = Path(scratch) / "demo-model"
+        model, quantised = Path(scratch) / "demo-model", Path(scratch) / "demo-model-int8"
         write_random_checkpoint(model, DEMO_CONFIG, seed=0)
-        progress("starting the network")
-        with running_network(model, Path(scratch) / "state") as network:
-            oracle, in_process = Transformers(model), InProcess(model)
-            try:
-                cells = measure(network, in_process, oracle, num_tokens, rounds)
-            finally:
-                in_process.engine_thread.stop()
-    alone = cells[0]["network_to_transformers"]
-    is_same = all(cell["same_tokens_as_in_process"] for cell in cells)
-    claims = [
-        claim("network >= 1.5 x transformers at 1 request", alone, alone >= 1.5),
-        claim("the network's tokens are the in-process engine's in every case", float(is_same), is_same),
-    ]
+        write_shards(model, quantised, numeric_class="int8")
+        oracle = Transformers(model)
+        for numeric_class, folder in (("float32", model), ("int8", quantised)):
+            progress(f"starting the network of {numeric_class} experts")
+            with running_network(folder, Path(scratch) / f"state-{numeric_class}") as network:
+                in_process = InProcess(folder)
+                try:
+                    by_class[numeric_class] = measure(network, in_process, oracle, num_tokens, rounds)
+                finally:
+                    in_process.engine_thread.stop()
+    claims = [line for numeric_class, cells in by_class.items() for line in claims_of(numeric_class, cells)]
     report(
         {
             "machine": facts,
@@ -313,7 +350,7 @@ def run() -> None:
             "parameters": oracle.num_parameters,
             "router_threads": ROUTER_THREADS,
             "claims": claims,
-            "cells": cells,
+            "cells": by_class,
             "transformers_tried": oracle.tried,
         }
     )
