@@ -8,7 +8,7 @@
   implementations and thread counts, found for each batch size before.
 
 Same checkpoint, prompts and number of new tokens, greedy, all prompts sent at once; interleaved rounds. Twice: with
-the checkpoint's float32 experts, then with integer experts made from it (transformers goes on computing the checkpoint).
+the checkpoint's float32 experts, then with integer experts made of it (transformers goes on computing the checkpoint).
 """
 
 from __future__ import annotations

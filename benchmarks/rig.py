@@ -4,7 +4,7 @@ processes of their own, and between them, where asked for, a relay that delays e
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import multiprocessing
 import secrets
 import time
@@ -15,7 +15,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
-import uvloop
 
 from moray import wire
 from moray.experts.executor import Executor
@@ -36,11 +35,10 @@ from moray.router.network_experts import NetworkExperts
 from moray.router.scheduler import SchedulerLimits
 from moray.router.transport import ExpertTransport, LocalExperts
 from moray.types import GeneratedToken, GenerationRequest, OverlapMode, RequestId, SamplingParams
+from relay import HOST, run_relay
 
-HOST = "127.0.0.1"
 READY_S = 120.0
 CAPACITY_ROWS = 8192
-RELAY_CHUNK_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -163,6 +161,7 @@ def running(plan: Plan, wrap: Callable[[ExpertTransport], ExpertTransport] = lam
 
 
 def run_replica(model: Path, experts: tuple[int, ...], name: str, port: int, token: bytes) -> None:
+    logging.disable(logging.WARNING)  # it dials until it is ended
     torch.set_num_threads(1)
     row_threads.resize(1)
     source: ModelSource = open_model(model)
@@ -177,29 +176,14 @@ def run_replica(model: Path, experts: tuple[int, ...], name: str, port: int, tok
         time.sleep(1.0)
 
 
-def run_relay(router_port: int, delay_s: float, told: multiprocessing.connection.Connection) -> None:
-    """Pass bytes between replicas and the router, each ``delay_s`` after it came."""
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(RELAY_CHUNK_BYTES):
-                loop.call_later(delay_s, writer.write, data)
-        loop.call_later(delay_s, writer.close)
-
-    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(HOST, router_port)
-        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
-
-    async def main() -> None:
-        server = await asyncio.start_server(join, HOST, 0)
-        told.send(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    uvloop.run(main())
-
-
 def in_sets(num_experts: int, num_replicas: int) -> list[list[int]]:
     """Experts shared out among replicas, neighbours together."""
     size = num_experts // num_replicas
     return [list(range(start, start + size)) for start in range(0, num_experts, size)]
+
+
+def timed_tokens(rig: Rig, prompts: Sequence[Sequence[int]], num_tokens: int) -> float:
+    """New tokens per second, all prompts at once."""
+    started = time.perf_counter()
+    rig.complete(prompts, num_tokens)
+    return len(prompts) * num_tokens / (time.perf_counter() - started)
