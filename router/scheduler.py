@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import insort
 from collections.abc import Sequence as Sequence_
 from dataclasses import dataclass
+from itertools import chain
 
-from moray.errors import ContextTooLong, ExpertUnavailable, MorayError, Overloaded
-from moray.router.kv_cache import PagePool
+from moray.errors import ContextTooLong, ExpertUnavailable, MorayError
+from moray.router.kv_cache import KV_PAGE_SIZE, PagePool, pages_needed
 from moray.router.sequence import Sequence
 from moray.router.step import StepInputs, build_step
+from moray.router.waiting import BY_ARRIVAL, WaitingLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,19 @@ def share_tokens(remaining: Sequence_[int], max_step_tokens: int) -> list[int]:
 
 
 class Scheduler:
+    """Pages are taken as requests grow. When none is left, the request that arrived last gives its back and waits.
+
+    Its tokens stay, and are read again when there is room. So the oldest running request always moves.
+    """
+
     def __init__(self, pool: PagePool, limits: SchedulerLimits) -> None:
         if limits.max_running > limits.max_step_tokens:
             raise ValueError("max_step_tokens must hold one token of each of max_running requests")
         self.pool, self.limits = pool, limits
-        self.waiting: deque[Sequence] = deque()
-        self.running: list[Sequence] = []
+        self.waiting = WaitingLine(limits.max_waiting)
+        self.running: list[Sequence] = []  # in order of arrival
+        self.num_arrived = 0
+        self.num_preemptions = 0
 
     @property
     def has_work(self) -> bool:
@@ -62,20 +71,21 @@ class Scheduler:
 
     def add(self, sequence: Sequence) -> None:
         """Raises Overloaded when the queue is full, ContextTooLong when the request can never fit."""
-        if sequence.pages_to_reserve > self.pool.num_pages:
+        if sequence.max_pages > self.pool.num_pages:
             raise ContextTooLong("prompt and max_tokens exceed this router's KV cache; lower max_tokens")
-        if len(self.waiting) >= self.limits.max_waiting:
-            raise Overloaded(f"{len(self.waiting)} requests are waiting already; try again later")
-        self.waiting.append(sequence)
+        self.waiting.add(sequence)
+        self.num_arrived += 1
+        sequence.arrival = self.num_arrived
 
     def schedule(self, now: float, missing: frozenset[int]) -> Batch | None:
         """The next step, or None when nobody can move. ``missing`` are the experts without a live replica."""
         self._drop_cancelled()
-        self._admit()
         self._give_up(now, missing)
+        if self.waiting:
+            self._admit(missing)
         movable = [sequence for sequence in self.running if not sequence.waits_for & missing]
         shares = share_tokens([sequence.num_remaining for sequence in movable], self.limits.max_step_tokens)
-        chosen = [(sequence, share) for sequence, share in zip(movable, shares, strict=True) if share]
+        chosen = self._take_pages(movable, shares)
         if not chosen:
             return None
         sequences, counts = zip(*chosen, strict=True)
@@ -99,37 +109,76 @@ class Scheduler:
                 sequence.gives_up_at = now + self.limits.expert_wait_s
 
     def remove(self, sequence: Sequence) -> None:
-        self.running.remove(sequence)
-        self.pool.give_back(sequence.pages)
-        sequence.pages = []
+        """A request ends, running or waiting."""
+        where = self.running if sequence in self.running else self.waiting
+        where.remove(sequence)
+        self._release_pages(sequence)
 
     def fail(self, sequence: Sequence, error: MorayError) -> None:
         self.remove(sequence)
         sequence.emit(error)
 
     def fail_all(self, error: MorayError) -> None:
-        for sequence in list(self.running):
+        for sequence in [*self.running, *self.waiting]:
             self.fail(sequence, error)
-        while self.waiting:
-            self.waiting.popleft().emit(error)
 
     def _drop_cancelled(self) -> None:
         for sequence in [s for s in self.running if s.is_cancelled]:
             self.remove(sequence)
-        self.waiting = deque(s for s in self.waiting if not s.is_cancelled)
-
-    def _admit(self) -> None:
-        while self.waiting and len(self.running) < self.limits.max_running:
-            if self.waiting[0].pages_to_reserve > self.pool.num_free:
-                break
-            sequence = self.waiting.popleft()
-            sequence.pages = self.pool.take(sequence.pages_to_reserve)
-            self.running.append(sequence)
+        if self.waiting:
+            self.waiting.drop_cancelled()
 
     def _give_up(self, now: float, missing: frozenset[int]) -> None:
-        for sequence in list(self.running):
-            if sequence.gives_up_at is not None and now >= sequence.gives_up_at:
-                names = ", ".join(str(expert) for expert in sorted(sequence.waits_for))
-                waited = f"{self.limits.expert_wait_s:g} s"
-                message = f"no replica of expert {names} answered within {waited}; try again later"
-                self.fail(sequence, ExpertUnavailable(sequence.waits_for, message))
+        """A held request's clock runs on while it is preempted."""
+        held = chain(self.running, self.waiting.held(missing))
+        for sequence in [s for s in held if s.gives_up_at is not None and now >= s.gives_up_at]:
+            names = ", ".join(str(expert) for expert in sorted(sequence.waits_for))
+            waited = f"{self.limits.expert_wait_s:g} s"
+            message = f"no replica of expert {names} answered within {waited}; try again later"
+            self.fail(sequence, ExpertUnavailable(sequence.waits_for, message))
+
+    def _admit(self, missing: frozenset[int]) -> None:
+        """Let in who fits with all tokens it has, once all that run have theirs and a page more each: whoever is let in
+        with less is soon preempted, and all it read is lost."""
+        num_promised = sum(sequence.num_lacking_pages for sequence in self.running)
+        while len(self.running) < self.limits.max_running:
+            sequence = self.waiting.first(missing)
+            if sequence is None:
+                return
+            num_promised += sequence.num_lacking_pages
+            if num_promised + len(self.running) > self.pool.num_free:
+                return
+            self.waiting.remove(sequence)
+            insort(self.running, sequence, key=BY_ARRIVAL)
+
+    def _take_pages(self, movable: list[Sequence], shares: list[int]) -> list[tuple[Sequence, int]]:
+        """Sequences and their numbers of tokens in the next step, each with pages for them."""
+        chosen = []
+        for sequence, share in zip(movable, shares, strict=True):
+            if not share:
+                continue
+            if sequence.num_cached + share > len(sequence.pages) * KV_PAGE_SIZE:
+                count = pages_needed(sequence.num_cached + share) - len(sequence.pages)
+                if not self._make_room(sequence, count):
+                    break  # it has lost its own pages, and so have all that arrived after it
+                sequence.pages += self.pool.take(count)
+            chosen.append((sequence, share))
+        return chosen
+
+    def _make_room(self, sequence: Sequence, num_pages: int) -> bool:
+        """Preempt those that arrived last, down to ``sequence`` itself. False when it does not run (any more)."""
+        while self.running and self.running[-1].arrival >= sequence.arrival:
+            if self.pool.num_free >= num_pages:
+                return True
+            self._preempt(self.running.pop())
+        return False
+
+    def _preempt(self, sequence: Sequence) -> None:
+        self._release_pages(sequence)
+        sequence.num_cached = 0
+        self.waiting.put_back(sequence)
+        self.num_preemptions += 1
+
+    def _release_pages(self, sequence: Sequence) -> None:
+        self.pool.give_back(sequence.pages)
+        sequence.pages = []

@@ -15,11 +15,12 @@ Emit = Callable[[GeneratedToken | MorayError], None]
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """``tokens`` is prompt plus generated; the first ``num_cached`` of them have their cache entries."""
+    """``tokens`` is prompt plus generated; the first ``num_cached`` of them have their cache entries, in ``pages``."""
 
     request: GenerationRequest
     emit: Emit
     tokens: list[int] = field(init=False)
+    arrival: int = 0  # counted by the scheduler: the lower, the earlier
     num_cached: int = 0
     pages: list[int] = field(default_factory=list)
     is_cancelled: bool = False
@@ -31,13 +32,18 @@ class Sequence:
 
     @property
     def num_remaining(self) -> int:
-        """Tokens without a cache entry: one while decoding, more while the prompt is being read."""
+        """Tokens without a cache entry: one while decoding, more while the prompt is read, or all again."""
         return len(self.tokens) - self.num_cached
 
     @property
-    def pages_to_reserve(self) -> int:
-        """Pages for the prompt and all that may be generated, so that a running request never lacks one."""
+    def max_pages(self) -> int:
+        """Pages that the prompt and all that may be generated take."""
         return pages_needed(len(self.request.prompt) + self.request.sampling.max_tokens)
+
+    @property
+    def num_lacking_pages(self) -> int:
+        """Pages still to be taken for the tokens that are there."""
+        return pages_needed(len(self.tokens)) - len(self.pages)
 
     def next_chunk(self, num_tokens: int) -> Chunk:
         end = self.num_cached + num_tokens
