@@ -114,5 +114,6 @@ def _requests(
                 num_logprobs=asked.num_logprobs,
                 stop_token_ids=frozenset() if asked.ignore_eos else eos_ids,
             )
-            requests.append(GenerationRequest(RequestId(f"{reply_id}-{index}"), prompt, sampling))
+            request_id = RequestId(f"{reply_id}-{index}")
+            requests.append(GenerationRequest(request_id, prompt, sampling, cache_salt=asked.cache_salt or ""))
     return tuple(requests)

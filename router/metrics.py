@@ -38,8 +38,10 @@ class RouterCollector(Collector):
         yield GaugeMetricFamily(
             "moray_requests_waiting", "Requests that wait for a place.", value=len(scheduler.waiting)
         )
-        yield GaugeMetricFamily("moray_kv_pages_free", "Free pages of the KV cache.", value=scheduler.pool.num_free)
-        yield GaugeMetricFamily("moray_kv_pages", "Pages of the KV cache.", value=scheduler.pool.num_pages)
+        pages = scheduler.pages
+        yield GaugeMetricFamily("moray_kv_pages_free", "Pages that can be taken.", value=pages.num_available)
+        yield GaugeMetricFamily("moray_kv_pages_idle", "Of those, pages that keep a prefix.", value=pages.num_idle)
+        yield GaugeMetricFamily("moray_kv_pages", "Pages of the KV cache.", value=pages.num_pages)
 
     def _uplink_metrics(self) -> Iterator[Metric]:
         rows = CounterMetricFamily("moray_uplink_rows", "Rows sent to a replica.", labels=["node", "replica"])

@@ -9,6 +9,8 @@ from itertools import chain
 
 from moray.errors import ContextTooLong, ExpertUnavailable, MorayError
 from moray.router.kv_cache import KV_PAGE_SIZE, PagePool, pages_needed
+from moray.router.page_tables import PageTables
+from moray.router.prefix_cache import PrefixCache
 from moray.router.sequence import Sequence
 from moray.router.step import StepInputs, build_step
 from moray.router.waiting import BY_ARRIVAL, WaitingLine
@@ -20,6 +22,7 @@ class SchedulerLimits:
     max_waiting: int = 256  # requests that queue for pages or a place; more are refused
     max_step_tokens: int = 256  # prompt tokens and decoded tokens of one step
     expert_wait_s: float = 30.0  # how long a request waits for an expert that nobody serves
+    prefix_cache: bool = True  # whether requests take over each other's pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +53,32 @@ def share_tokens(remaining: Sequence_[int], max_step_tokens: int) -> list[int]:
     return shares
 
 
-class Scheduler:
-    """Pages are taken as requests grow. When none is left, the request that arrived last gives its back and waits.
+@dataclass(slots=True)
+class SchedulerCounters:
+    """Since the start."""
 
-    Its tokens stay, and are read again when there is room. So the oldest running request always moves.
+    num_preemptions: int = 0
+    num_prefix_tokens: int = 0  # not read, since their pages were there
+    num_prompt_tokens: int = 0  # read, those of preempted requests again
+
+
+class Scheduler:
+    """Pages are taken as requests grow; when none is left, the request that arrived last gives its own back and waits.
+
+    Its tokens stay, and are read again when there is room. So the oldest running request always moves. Pages are
+    published when the step that filled them is done, and not written any more.
     """
 
     def __init__(self, pool: PagePool, limits: SchedulerLimits) -> None:
         if limits.max_running > limits.max_step_tokens:
             raise ValueError("max_step_tokens must hold one token of each of max_running requests")
-        self.pool, self.limits = pool, limits
+        self.limits = limits
+        self.pages = PrefixCache(pool)
+        self.tables = PageTables(self.pages, limits.prefix_cache)
         self.waiting = WaitingLine(limits.max_waiting)
         self.running: list[Sequence] = []  # in order of arrival
         self.num_arrived = 0
-        self.num_preemptions = 0
+        self.counters = SchedulerCounters()
 
     @property
     def has_work(self) -> bool:
@@ -71,7 +86,7 @@ class Scheduler:
 
     def add(self, sequence: Sequence) -> None:
         """Raises Overloaded when the queue is full, ContextTooLong when the request can never fit."""
-        if sequence.max_pages > self.pool.num_pages:
+        if sequence.max_pages > self.pages.num_pages:
             raise ContextTooLong("prompt and max_tokens exceed this router's KV cache; lower max_tokens")
         self.waiting.add(sequence)
         self.num_arrived += 1
@@ -84,20 +99,32 @@ class Scheduler:
         if self.waiting:
             self._admit(missing)
         movable = [sequence for sequence in self.running if not sequence.waits_for & missing]
-        shares = share_tokens([sequence.num_remaining for sequence in movable], self.limits.max_step_tokens)
+        remaining = [sequence.num_remaining for sequence in movable]
+        if max(remaining, default=0) > KV_PAGE_SIZE:  # somebody may have written since what is read next
+            for sequence in movable:
+                self._reuse_pages(sequence)
+            remaining = [sequence.num_remaining for sequence in movable]
+        shares = share_tokens(remaining, self.limits.max_step_tokens)
         chosen = self._take_pages(movable, shares)
         if not chosen:
             return None
         sequences, counts = zip(*chosen, strict=True)
         return Batch(sequences, counts, build_step([s.next_chunk(n) for s, n in chosen]))
 
-    def advance(self, batch: Batch) -> list[Sequence]:
-        """The step is done: its tokens are cached. Returns the sequences that now want their next token, in order."""
+    def advance(self, batch: Batch, unsound: Sequence_[Sequence] = ()) -> list[Sequence]:
+        """The step is done: its tokens are cached. Returns the sequences that now want their next token, in order.
+        Nobody else gets to see the pages of ``unsound`` ones, whose numbers overflowed in this step."""
         wanting = []
         for sequence, count in zip(batch.sequences, batch.num_tokens, strict=True):
+            start = sequence.num_cached
             sequence.num_cached += count
-            sequence.waits_for, sequence.gives_up_at = frozenset(), None
-            if sequence.num_remaining == 0:
+            if sequence.gives_up_at is not None:
+                sequence.waits_for, sequence.gives_up_at = frozenset(), None
+            if start < sequence.num_prompt:
+                self.counters.num_prompt_tokens += min(sequence.num_cached, sequence.num_prompt) - start
+            if start // KV_PAGE_SIZE < sequence.num_cached // KV_PAGE_SIZE and sequence not in unsound:
+                self.tables.publish(sequence, start)
+            if sequence.num_cached == len(sequence.tokens):
                 wanting.append(sequence)
         return wanting
 
@@ -112,7 +139,7 @@ class Scheduler:
         """A request ends, running or waiting."""
         where = self.running if sequence in self.running else self.waiting
         where.remove(sequence)
-        self._release_pages(sequence)
+        self.tables.clear(sequence)
 
     def fail(self, sequence: Sequence, error: MorayError) -> None:
         self.remove(sequence)
@@ -145,11 +172,19 @@ class Scheduler:
             sequence = self.waiting.first(missing)
             if sequence is None:
                 return
-            num_promised += sequence.num_lacking_pages
-            if num_promised + len(self.running) > self.pool.num_free:
+            num_wanted = num_promised + self.tables.num_wanted(sequence)
+            if num_wanted + len(self.running) > self.pages.num_available:
                 return
             self.waiting.remove(sequence)
             insort(self.running, sequence, key=BY_ARRIVAL)
+            self._reuse_pages(sequence)
+            num_promised += sequence.num_lacking_pages
+
+    def _reuse_pages(self, sequence: Sequence) -> None:
+        num_tokens = self.tables.reuse(sequence)
+        self.counters.num_prefix_tokens += num_tokens
+        if sequence.num_preemptions == 0:  # what it finds later may be its own
+            sequence.num_prefix_tokens += num_tokens
 
     def _take_pages(self, movable: list[Sequence], shares: list[int]) -> list[tuple[Sequence, int]]:
         """Sequences and their numbers of tokens in the next step, each with pages for them."""
@@ -161,24 +196,20 @@ class Scheduler:
                 count = pages_needed(sequence.num_cached + share) - len(sequence.pages)
                 if not self._make_room(sequence, count):
                     break  # it has lost its own pages, and so have all that arrived after it
-                sequence.pages += self.pool.take(count)
+                self.tables.extend(sequence, count)
             chosen.append((sequence, share))
         return chosen
 
     def _make_room(self, sequence: Sequence, num_pages: int) -> bool:
         """Preempt those that arrived last, down to ``sequence`` itself. False when it does not run (any more)."""
         while self.running and self.running[-1].arrival >= sequence.arrival:
-            if self.pool.num_free >= num_pages:
+            if self.pages.num_available >= num_pages:
                 return True
             self._preempt(self.running.pop())
         return False
 
     def _preempt(self, sequence: Sequence) -> None:
-        self._release_pages(sequence)
-        sequence.num_cached = 0
+        self.tables.clear(sequence)
+        sequence.num_preemptions += 1
+        self.counters.num_preemptions += 1
         self.waiting.put_back(sequence)
-        self.num_preemptions += 1
-
-    def _release_pages(self, sequence: Sequence) -> None:
-        self.pool.give_back(sequence.pages)
-        sequence.pages = []

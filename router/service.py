@@ -119,8 +119,9 @@ class RouterService:
                 "uptime_s": round(now - self.started_at, 1),
                 "running": len(scheduler.running),
                 "waiting": len(scheduler.waiting),
-                "kv_pages_free": scheduler.pool.num_free,
-                "kv_pages": scheduler.pool.num_pages,
+                "kv_pages_free": scheduler.pages.num_available,
+                "kv_pages_idle": scheduler.pages.num_idle,
+                "kv_pages": scheduler.pages.num_pages,
                 "timings": self.engine.timings.snapshot(),
             },
             "nodes": [{"node_id": node, "replicas": replicas} for node, replicas in sorted(nodes.items())],
@@ -145,7 +146,11 @@ class RouterService:
         backbone = load_backbone(self.source, self.context_length)
         self.variance = find_variance(backbone, self.context_length)
         limits = SchedulerLimits(
-            settings.max_running, settings.max_waiting, settings.max_step_tokens, settings.expert_wait_s
+            settings.max_running,
+            settings.max_waiting,
+            settings.max_step_tokens,
+            settings.expert_wait_s,
+            prefix_cache=settings.prefix_cache,
         )
         async with self._open_experts() as experts:
             yield Engine(backbone, experts, num_pages=self.num_pages, context_length=self.context_length, limits=limits)

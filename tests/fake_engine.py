@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence as Sequence_
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from moray.errors import MorayError
 from moray.router.kv_cache import KV_PAGE_SIZE, PagePool
@@ -16,9 +16,14 @@ VOCAB = 3  # few tokens: prompts and answers have many prefixes in common
 GARBAGE = 0
 
 
-def prefix_ids(tokens: Sequence_[int]) -> list[int]:
-    """What each token's cache entry depends on: the token and all before it, as one number."""
-    ids, last = [], 1
+def request(prompt: Sequence_[int], max_tokens: int = 4, salt: str = "") -> GenerationRequest:
+    return GenerationRequest(RequestId("r"), tuple(prompt), SamplingParams(max_tokens=max_tokens), salt)
+
+
+def entries(tokens: Sequence_[int], salt: str) -> list[int]:
+    """What is cached of each token, as a number: it depends on the token and all before it, and on the salt, so that a
+    request which got another's entries is found out."""
+    ids, last = [], len(salt) + 1
     for token in tokens:
         last = hash((last, token)) | 1
         ids.append(last)
@@ -26,19 +31,15 @@ def prefix_ids(tokens: Sequence_[int]) -> list[int]:
 
 
 def next_token(tokens: Sequence_[int]) -> int:
-    return prefix_ids(tokens)[-1] // 2 % VOCAB
+    return entries(tokens, "")[-1] // 2 % VOCAB
 
 
-def answer(request: GenerationRequest) -> list[int]:
+def answer(asked: GenerationRequest) -> list[int]:
     """What a request says when it is alone."""
-    tokens = list(request.prompt)
-    for _ in range(request.sampling.max_tokens):
+    tokens = list(asked.prompt)
+    for _ in range(asked.sampling.max_tokens):
         tokens.append(next_token(tokens))
-    return tokens[len(request.prompt) :]
-
-
-def request(prompt: Sequence_[int], max_tokens: int = 4) -> GenerationRequest:
-    return GenerationRequest(RequestId("r"), tuple(prompt), SamplingParams(max_tokens=max_tokens))
+    return tokens[len(asked.prompt) :]
 
 
 @dataclass(slots=True)
@@ -47,16 +48,20 @@ class Asked:
     heard: list[GeneratedToken | MorayError]
 
     @property
+    def tokens(self) -> list[GeneratedToken]:
+        return [item for item in self.heard if isinstance(item, GeneratedToken)]
+
+    @property
     def said(self) -> list[int]:
-        return [item.token_id for item in self.heard if isinstance(item, GeneratedToken)]
+        return [token.token_id for token in self.tokens]
 
     @property
     def has_failed(self) -> bool:
-        return any(isinstance(item, MorayError) for item in self.heard)
+        return len(self.tokens) < len(self.heard)
 
     @property
     def is_finished(self) -> bool:
-        return self.has_failed or any(item.finish_reason for item in self.heard if isinstance(item, GeneratedToken))
+        return self.has_failed or any(token.finish_reason for token in self.tokens)
 
 
 class FakeEngine:
@@ -76,27 +81,29 @@ class FakeEngine:
         self.asked.append(Asked(sequence, heard))
         return self.asked[-1]
 
-    def step(self, missing: frozenset[int] = frozenset(), *, is_broken: bool = False) -> Batch | None:
-        """``is_broken`` fails the step after it wrote something; odd arrivals need expert 0."""
+    def step(
+        self, missing: frozenset[int] = frozenset(), *, is_broken: bool = False, is_unsound: bool = False
+    ) -> Batch | None:
+        """Odd arrivals need expert 0. ``is_broken``: the step fails after it wrote something; ``is_unsound``: the last
+        request of the step overflows."""
         self.now += 1
         batch = self.scheduler.schedule(self.now, missing)
         self._check_pages()
         if batch is None:
             return None
         self._check_batch(batch)
-        lacking = [s for s in batch.sequences if s.arrival % 2 and 0 in missing]
-        if is_broken or lacking:
-            for slot in batch.inputs.slots.tolist():
-                self._entries[slot] = GARBAGE
+        lacking = [sequence for sequence in batch.sequences if sequence.arrival % 2 and 0 in missing]
+        unsound = list(batch.sequences[-1:]) if is_unsound else []
+        self._write(batch, list(batch.sequences) if is_broken or lacking else unsound)
         if is_broken:
-            for sequence in batch.sequences:
-                self.scheduler.fail(sequence, MorayError("broken"))
+            self._fail(batch.sequences)
         elif lacking:
             self.scheduler.hold(lacking, frozenset({0}), self.now)
         else:
-            self._write(batch)
-            for sequence in self.scheduler.advance(batch):
-                self._say(sequence)
+            for sequence in self.scheduler.advance(batch, unsound):
+                if sequence not in unsound:
+                    self._say(sequence)
+            self._fail(unsound)
         return batch
 
     def finish(self, max_steps: int) -> None:
@@ -106,40 +113,41 @@ class FakeEngine:
             assert self.step() is not None, "nobody moves"
 
     def _say(self, sequence: Sequence) -> None:
-        token = GeneratedToken(next_token(sequence.tokens))
-        reason = sequence.finish_reason_of(token.token_id)
-        sequence.tokens.append(token.token_id)
-        if reason is not None:
+        token = sequence.append(GeneratedToken(next_token(sequence.tokens)))
+        if token.finish_reason is not None:
             self.scheduler.remove(sequence)
-        sequence.emit(replace(token, finish_reason=reason))
+        sequence.emit(token)
 
-    def _write(self, batch: Batch) -> None:
-        start = 0
-        slots = batch.inputs.slots.tolist()
+    def _fail(self, sequences: Sequence_[Sequence]) -> None:
+        for sequence in sequences:
+            self.scheduler.fail(sequence, MorayError("broken"))
+
+    def _write(self, batch: Batch, spoilt: list[Sequence]) -> None:
+        slots = iter(batch.inputs.slots.tolist())
         for sequence, count in zip(batch.sequences, batch.num_tokens, strict=True):
-            ids = prefix_ids(sequence.tokens)[sequence.num_cached : sequence.num_cached + count]
-            for slot, entry in zip(slots[start : start + count], ids, strict=True):
-                self._entries[slot] = entry
-            start += count
+            end = sequence.num_cached + count
+            for entry in entries(sequence.tokens[:end], sequence.request.cache_salt)[sequence.num_cached :]:
+                self._entries[next(slots)] = GARBAGE if sequence in spoilt else entry
 
     def _check_batch(self, batch: Batch) -> None:
         """What the step reads is what was written for these very tokens; what it writes belongs to one request."""
         for sequence in batch.sequences:
-            ids = prefix_ids(sequence.tokens[: sequence.num_cached])
-            read = [self._slot(sequence, position) for position in range(sequence.num_cached)]
-            assert [self._entries[slot] for slot in read] == ids
-        holders = Counter(page for sequence in self.scheduler.running for page in sequence.pages)
-        assert {holders[slot // KV_PAGE_SIZE] for slot in batch.inputs.slots.tolist()} == {1}
+            cached = sequence.tokens[: sequence.num_cached]
+            read = [
+                self._entries[sequence.pages[position // KV_PAGE_SIZE] * KV_PAGE_SIZE + position % KV_PAGE_SIZE]
+                for position in range(len(cached))
+            ]
+            assert read == entries(cached, sequence.request.cache_salt)
+        written = {slot // KV_PAGE_SIZE for slot in batch.inputs.slots.tolist()}
+        assert {self.scheduler.pages.num_holders[page] for page in written} == {1}
         assert len(batch.inputs.slots) <= self.scheduler.limits.max_step_tokens
 
     def _check_pages(self) -> None:
-        scheduler = self.scheduler
-        held = [page for sequence in scheduler.running for page in sequence.pages]
+        scheduler, pages = self.scheduler, self.scheduler.pages
+        held = Counter(page for sequence in scheduler.running for page in sequence.pages)
+        assert pages.num_holders == [held[page] for page in range(pages.num_pages)]
+        assert len(held) + pages.num_available == pages.num_pages
         assert not any(sequence.pages for sequence in scheduler.waiting)
-        assert len(set(held)) + scheduler.pool.num_free == scheduler.pool.num_pages
         assert len(scheduler.running) <= scheduler.limits.max_running
         arrivals = [sequence.arrival for sequence in scheduler.running]
         assert arrivals == sorted(arrivals)
-
-    def _slot(self, sequence: Sequence, position: int) -> int:
-        return sequence.pages[position // KV_PAGE_SIZE] * KV_PAGE_SIZE + position % KV_PAGE_SIZE

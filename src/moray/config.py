@@ -18,6 +18,7 @@ class Settings(BaseSettings):
     expert_wait_s: float = Field(30.0, gt=0)  # how long a request waits for an expert that nobody serves
     dispatch_timeout_s: float = Field(3.0, gt=0)  # patience with one replica before another is asked
     kv_cache_mb: int = Field(512, ge=1)  # memory of the KV cache, MiB; touched as it is used
+    prefix_cache: bool = True  # whether requests take over each other's cache pages of equal prefixes
     context_length: int = Field(0, ge=0)  # tokens; 0: what the model was made for, as far as the cache holds it
     router_threads: int = Field(0, ge=0)  # threads of the router's products; 0: half the cores
     replica_capacity_rows: int = Field(8192, ge=1)  # rows a replica accepts at once before it answers Busy

@@ -82,7 +82,12 @@ def test_a_prompt_may_fill_the_context_to_the_last_token(gateway: Gateway) -> No
     gateway.says("a" * 50)
     assert post(gateway, COMPLETION | {"prompt": [5] * 60, "max_tokens": 40}).status_code == 200
     response = post(gateway, COMPLETION | {"prompt": [5] * 99})
-    assert response.json()["usage"] == {"prompt_tokens": 99, "completion_tokens": 1, "total_tokens": 100}
+    assert response.json()["usage"] == {
+        "prompt_tokens": 99,
+        "completion_tokens": 1,
+        "total_tokens": 100,
+        "prompt_tokens_details": {"cached_tokens": 0},
+    }
 
 
 def test_too_long_prompts_tell_both_numbers(gateway: Gateway) -> None:

@@ -29,7 +29,7 @@ def requests(draw: st.DrawFn) -> GenerationRequest:
     head = draw(st.integers(0, VOCAB - 1))
     num_shared = draw(st.sampled_from([0, KV_PAGE_SIZE, 2 * KV_PAGE_SIZE, 70]))
     tail = draw(st.lists(st.integers(0, VOCAB - 1), min_size=1, max_size=40))
-    return request([head] * num_shared + tail, draw(st.integers(1, 80)))
+    return request([head] * num_shared + tail, draw(st.integers(1, 80)), draw(st.sampled_from(["", "", "", "salt"])))
 
 
 COMING = st.lists(
@@ -37,8 +37,8 @@ COMING = st.lists(
 )
 
 
-def play(engine: FakeEngine, coming: list[Coming], broken: set[int], away: range) -> set[int]:
-    """Submit each at its step, break and starve the steps that are named. Returns who was cancelled, by place."""
+def play(engine: FakeEngine, coming: list[Coming], broken: set[int], unsound: set[int], away: range) -> set[int]:
+    """Submit each at its step, spoil and starve the steps that are named. Returns who was cancelled, by place."""
     cancelled = set[int]()
     places = dict[int, int]()
     for step in range(100):
@@ -49,7 +49,8 @@ def play(engine: FakeEngine, coming: list[Coming], broken: set[int], away: range
             if one.cancelled_at == step and place in places:
                 engine.asked[places[place]].sequence.is_cancelled = True
                 cancelled.add(places[place])
-        engine.step(EXPERT_AWAY if step in away else NOBODY_MISSING, is_broken=step in broken)
+        missing = EXPERT_AWAY if step in away else NOBODY_MISSING
+        engine.step(missing, is_broken=step in broken, is_unsound=step in unsound)
     return cancelled
 
 
@@ -60,7 +61,9 @@ def play(engine: FakeEngine, coming: list[Coming], broken: set[int], away: range
     max_running=st.integers(1, 8),
     spare_tokens=st.sampled_from([0, 1, 24, 100]),
     broken=st.sets(st.integers(0, 60), max_size=2),
+    unsound=st.sets(st.integers(0, 60), max_size=2),
     away=st.tuples(st.integers(0, 60), st.integers(0, 30)),
+    prefix_cache=st.booleans(),
 )
 def test_whatever_happens_all_finish_with_the_answer_they_have_alone_and_no_page_is_lost(
     coming: list[Coming],
@@ -68,28 +71,30 @@ def test_whatever_happens_all_finish_with_the_answer_they_have_alone_and_no_page
     max_running: int,
     spare_tokens: int,
     broken: set[int],
+    unsound: set[int],
     away: tuple[int, int],
+    prefix_cache: bool,
 ) -> None:
     num_pages = max(FakeEngine(99).submit(one.asked).sequence.max_pages for one in coming) + spare_pages
-    limits = SchedulerLimits(max_running, 64, max_running + spare_tokens, expert_wait_s=1000)
+    limits = SchedulerLimits(max_running, 64, max_running + spare_tokens, expert_wait_s=1000, prefix_cache=prefix_cache)
     engine = FakeEngine(num_pages, limits)
-    cancelled = play(engine, coming, broken, range(away[0], sum(away)))
+    cancelled = play(engine, coming, broken, unsound, range(away[0], sum(away)))
     num_tokens = sum(len(one.asked.prompt) + one.asked.sampling.max_tokens for one in coming)
     engine.finish(max_steps=len(coming) * num_tokens + 1)
     for place, asked in enumerate(engine.asked):
         expected = answer(asked.sequence.request)
         if asked.has_failed:
-            assert broken
+            assert broken or unsound
         elif place not in cancelled:
             assert len(asked.said) == len(expected)
         assert asked.said == expected[: len(asked.said)]
-    assert engine.scheduler.pool.num_free == num_pages
+    assert engine.scheduler.pages.num_available == num_pages
 
 
 def test_the_request_that_arrived_last_gives_way_and_goes_on_where_it_was() -> None:
     engine = FakeEngine(num_pages=5)
     asked = [engine.submit(request([place] * (KV_PAGE_SIZE - 2), 2 * KV_PAGE_SIZE)) for place in range(2)]
-    while engine.scheduler.num_preemptions == 0:
+    while engine.scheduler.counters.num_preemptions == 0:
         assert engine.step() is not None
     first, last = (one.sequence for one in asked)
     assert engine.scheduler.running == [first] and list(engine.scheduler.waiting) == [last]
@@ -104,7 +109,7 @@ def test_a_request_in_need_gives_way_itself_when_all_others_arrived_before_it() 
     engine = FakeEngine(num_pages=5)
     first = engine.submit(request([0] * 90, 36))  # soon takes its fourth page
     second = engine.submit(request([1] * 2, 40))  # needs its second when the first one has four
-    while engine.scheduler.num_preemptions == 0:
+    while engine.scheduler.counters.num_preemptions == 0:
         batch = engine.step()
     assert batch is not None and batch.sequences == (first.sequence,)
     assert len(first.sequence.pages) == 4 and list(engine.scheduler.waiting) == [second.sequence]
@@ -115,7 +120,7 @@ def test_a_request_in_need_gives_way_itself_when_all_others_arrived_before_it() 
 def test_who_was_preempted_is_let_in_before_who_has_not_run() -> None:
     engine = FakeEngine(num_pages=5)
     asked = [engine.submit(request([place] * (KV_PAGE_SIZE - 2), 2 * KV_PAGE_SIZE)) for place in range(2)]
-    while engine.scheduler.num_preemptions == 0:
+    while engine.scheduler.counters.num_preemptions == 0:
         engine.step()
     late = engine.submit(request([2], 2))
     while not asked[0].is_finished:
@@ -135,7 +140,7 @@ def test_a_held_request_that_was_preempted_ends_when_its_clock_runs_out() -> Non
     held.sequence.arrival = 1
     while not held.is_finished:
         engine.step(EXPERT_AWAY)
-    assert engine.scheduler.num_preemptions == 1
+    assert engine.scheduler.counters.num_preemptions == 1
     assert isinstance(held.heard[-1], ExpertUnavailable)
     engine.finish(max_steps=500)
     assert oldest.said == answer(oldest.sequence.request)

@@ -67,10 +67,10 @@ def test_a_cancelled_request_gives_its_pages_back() -> None:
     cancelled, _ = sequence(2 * KV_PAGE_SIZE)
     scheduler.add(cancelled)
     scheduler.schedule(0.0, NOBODY_MISSING)
-    assert scheduler.pool.num_free < 4
+    assert scheduler.pages.num_available < 4
     cancelled.is_cancelled = True
     assert scheduler.schedule(0.0, NOBODY_MISSING) is None
-    assert scheduler.pool.num_free == 4
+    assert scheduler.pages.num_available == 4
     assert not scheduler.has_work
 
 
@@ -98,7 +98,7 @@ def test_a_held_request_fails_with_a_typed_error_when_its_clock_runs_out() -> No
     assert heard == []
     assert scheduler.schedule(10.0, frozenset({3})) is None
     assert isinstance(heard[0], ExpertUnavailable) and heard[0].experts == {3}
-    assert scheduler.pool.num_free == 8
+    assert scheduler.pages.num_available == 8
 
 
 def test_rows_of_a_batch_are_traced_to_their_requests() -> None:
