@@ -106,7 +106,7 @@ class Engine:
                 continue
             token = sequence.append(token)
             if token.finish_reason is not None:
-                self.scheduler.remove(sequence)
+                self.scheduler.finish(sequence, self.clock())
             sequence.emit(token)
         self.timings.sample_s += perf_counter() - started
 

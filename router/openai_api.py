@@ -46,6 +46,7 @@ class _Request(BaseModel):
     stream_options: StreamOptions | None = None
     return_token_ids: bool | None = None
     ignore_eos: bool | None = None
+    user: str | None = None
     cache_salt: str | None = Field(None, min_length=1, max_length=128)
 
     @field_validator("stop")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from bisect import insort
+from collections import Counter
 from collections.abc import Sequence as Sequence_
 from dataclasses import dataclass
 from itertools import chain
 
 from moray.errors import ContextTooLong, ExpertUnavailable, MorayError
+from moray.router.fairness import mean_service_s, retry_after_s, share_tokens
 from moray.router.kv_cache import KV_PAGE_SIZE, PagePool, pages_needed
 from moray.router.page_tables import PageTables
 from moray.router.prefix_cache import PrefixCache
@@ -23,6 +25,7 @@ class SchedulerLimits:
     max_step_tokens: int = 256  # prompt tokens and decoded tokens of one step
     expert_wait_s: float = 30.0  # how long a request waits for an expert that nobody serves
     prefix_cache: bool = True  # whether requests take over each other's pages
+    max_waiting_per_user: int = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +42,6 @@ class Batch:
             if any(start <= row < end for row in rows):
                 owners.append(sequence)
         return owners
-
-
-def share_tokens(remaining: Sequence_[int], max_step_tokens: int) -> list[int]:
-    """Tokens of each sequence in the next step: every decoding one gets its token, then prompts in order of arrival
-    share what is left. Pure."""
-    shares = [1 if count == 1 else 0 for count in remaining]
-    left = max_step_tokens - sum(shares)
-    for index, count in enumerate(remaining):
-        if count > 1:
-            shares[index] = min(count, max(left, 0))
-            left -= shares[index]
-    return shares
 
 
 @dataclass(slots=True)
@@ -75,37 +66,33 @@ class Scheduler:
         self.limits = limits
         self.pages = PrefixCache(pool)
         self.tables = PageTables(self.pages, limits.prefix_cache)
-        self.waiting = WaitingLine(limits.max_waiting)
+        self.waiting = WaitingLine(limits.max_waiting, limits.max_waiting_per_user)
         self.running: list[Sequence] = []  # in order of arrival
         self.num_arrived = 0
         self.counters = SchedulerCounters()
+        self.mean_service_s: float | None = None  # how long requests keep their places
 
     @property
     def has_work(self) -> bool:
         return bool(self.waiting or self.running)
 
     def add(self, sequence: Sequence) -> None:
-        """Raises Overloaded when the queue is full, ContextTooLong when the request can never fit."""
+        """Raises Overloaded when the queue is full or the user's part of it, ContextTooLong when the request can never
+        fit."""
         if sequence.max_pages > self.pages.num_pages:
             raise ContextTooLong("prompt and max_tokens exceed this router's KV cache; lower max_tokens")
-        self.waiting.add(sequence)
+        self.waiting.add(sequence, retry_after_s(self.mean_service_s, len(self.waiting), self.limits.max_running))
         self.num_arrived += 1
         sequence.arrival = self.num_arrived
 
     def schedule(self, now: float, missing: frozenset[int]) -> Batch | None:
         """The next step, or None when nobody can move. ``missing`` are the experts without a live replica."""
-        self._drop_cancelled()
+        self._drop_cancelled(now)
         self._give_up(now, missing)
         if self.waiting:
-            self._admit(missing)
+            self._admit(now, missing)
         movable = [sequence for sequence in self.running if not sequence.waits_for & missing]
-        remaining = [sequence.num_remaining for sequence in movable]
-        if max(remaining, default=0) > KV_PAGE_SIZE:  # somebody may have written since what is read next
-            for sequence in movable:
-                self._reuse_pages(sequence)
-            remaining = [sequence.num_remaining for sequence in movable]
-        shares = share_tokens(remaining, self.limits.max_step_tokens)
-        chosen = self._take_pages(movable, shares)
+        chosen = self._take_pages(movable, self._share_tokens(movable))
         if not chosen:
             return None
         sequences, counts = zip(*chosen, strict=True)
@@ -135,6 +122,12 @@ class Scheduler:
             if sequence.gives_up_at is None:
                 sequence.gives_up_at = now + self.limits.expert_wait_s
 
+    def finish(self, sequence: Sequence, now: float) -> None:
+        """A running request has got what it wanted, or its client has left."""
+        if sequence.admitted_at is not None:
+            self.mean_service_s = mean_service_s(self.mean_service_s, now - sequence.admitted_at)
+        self.remove(sequence)
+
     def remove(self, sequence: Sequence) -> None:
         """A request ends, running or waiting."""
         where = self.running if sequence in self.running else self.waiting
@@ -149,9 +142,9 @@ class Scheduler:
         for sequence in [*self.running, *self.waiting]:
             self.fail(sequence, error)
 
-    def _drop_cancelled(self) -> None:
+    def _drop_cancelled(self, now: float) -> None:
         for sequence in [s for s in self.running if s.is_cancelled]:
-            self.remove(sequence)
+            self.finish(sequence, now)
         if self.waiting:
             self.waiting.drop_cancelled()
 
@@ -164,12 +157,13 @@ class Scheduler:
             message = f"no replica of expert {names} answered within {waited}; try again later"
             self.fail(sequence, ExpertUnavailable(sequence.waits_for, message))
 
-    def _admit(self, missing: frozenset[int]) -> None:
+    def _admit(self, now: float, missing: frozenset[int]) -> None:
         """Let in who fits with all tokens it has, once all that run have theirs and a page more each: whoever is let in
         with less is soon preempted, and all it read is lost."""
         num_promised = sum(sequence.num_lacking_pages for sequence in self.running)
+        num_running = Counter(sequence.user for sequence in self.running)
         while len(self.running) < self.limits.max_running:
-            sequence = self.waiting.first(missing)
+            sequence = self.waiting.first(num_running, missing)
             if sequence is None:
                 return
             num_wanted = num_promised + self.tables.num_wanted(sequence)
@@ -177,8 +171,20 @@ class Scheduler:
                 return
             self.waiting.remove(sequence)
             insort(self.running, sequence, key=BY_ARRIVAL)
+            num_running[sequence.user] += 1
+            sequence.admitted_at = now if sequence.admitted_at is None else sequence.admitted_at
             self._reuse_pages(sequence)
             num_promised += sequence.num_lacking_pages
+
+    def _share_tokens(self, movable: list[Sequence]) -> list[int]:
+        """Tokens of each in the next step."""
+        remaining = [sequence.num_remaining for sequence in movable]
+        if max(remaining, default=0) <= 1:  # the usual step
+            return remaining
+        for sequence in movable:  # others may have written since what it reads next
+            self._reuse_pages(sequence)
+        remaining = [sequence.num_remaining for sequence in movable]
+        return share_tokens(remaining, [sequence.user for sequence in movable], self.limits.max_step_tokens)
 
     def _reuse_pages(self, sequence: Sequence) -> None:
         num_tokens = self.tables.reuse(sequence)

@@ -22,12 +22,14 @@ class Sequence:
     emit: Emit
     tokens: list[int] = field(init=False)
     num_prompt: int = field(init=False)
+    user: str = field(init=False)
     arrival: int = 0  # counted by the scheduler: the lower, the earlier
     num_cached: int = 0
     pages: list[int] = field(default_factory=list)
     page_hashes: list[bytes] = field(default_factory=list)  # of its first full pages, as far as anybody asked
     num_prefix_tokens: int = 0  # tokens of the prompt that it found in the prefix cache
     num_preemptions: int = 0
+    admitted_at: float | None = None  # engine clock, seconds; the first time, if it was preempted since
     is_cancelled: bool = False
     waits_for: frozenset[int] = frozenset()  # experts without which it cannot go on
     gives_up_at: float | None = None  # engine clock, seconds; set while it waits for experts
@@ -35,6 +37,7 @@ class Sequence:
     def __post_init__(self) -> None:
         self.tokens = list(self.request.prompt)
         self.num_prompt = len(self.tokens)
+        self.user = self.request.user
 
     @property
     def num_remaining(self) -> int:

@@ -150,7 +150,8 @@ class RouterService:
             settings.max_waiting,
             settings.max_step_tokens,
             settings.expert_wait_s,
-            prefix_cache=settings.prefix_cache,
+            settings.prefix_cache,
+            settings.max_waiting_per_user or max(1, settings.max_waiting // 2),
         )
         async with self._open_experts() as experts:
             yield Engine(backbone, experts, num_pages=self.num_pages, context_length=self.context_length, limits=limits)

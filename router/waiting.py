@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 
-from moray.errors import Overloaded
+from moray.errors import Overloaded, UserQueueFull
+from moray.router.fairness import next_in_line
 from moray.router.sequence import Sequence
 
 BY_ARRIVAL: Callable[[Sequence], int] = attrgetter("arrival")
@@ -16,9 +17,9 @@ BY_ARRIVAL: Callable[[Sequence], int] = attrgetter("arrival")
 class WaitingLine:
     """Preempted requests first: they have been admitted before, and their clients have tokens of them already."""
 
-    def __init__(self, max_waiting: int) -> None:
-        """``max_waiting`` bounds the new ones; a preempted request is never turned away."""
-        self.max_waiting = max_waiting
+    def __init__(self, max_waiting: int, max_waiting_per_user: int) -> None:
+        """These bound the new ones; a preempted request is never turned away."""
+        self.max_waiting, self.max_waiting_per_user = max_waiting, max_waiting_per_user
         self._preempted: list[Sequence] = []  # both in order of arrival
         self._new: deque[Sequence] = deque()
 
@@ -29,10 +30,13 @@ class WaitingLine:
         yield from self._preempted
         yield from self._new
 
-    def add(self, sequence: Sequence) -> None:
-        """Raises Overloaded when the queue is full."""
+    def add(self, sequence: Sequence, retry_after_s: int) -> None:
+        """Raises Overloaded when the queue is full, UserQueueFull when the user has its part of it already."""
         if len(self._new) >= self.max_waiting:
-            raise Overloaded(f"{len(self._new)} requests are waiting already; try again later")
+            raise Overloaded(f"{len(self._new)} requests are waiting already; try again later", retry_after_s)
+        num_own = sum(waiting.user == sequence.user for waiting in self._new)
+        if num_own >= self.max_waiting_per_user:
+            raise UserQueueFull(f"{num_own} of your requests are waiting already; try again later", retry_after_s)
         self._new.append(sequence)
 
     def put_back(self, sequence: Sequence) -> None:
@@ -43,12 +47,13 @@ class WaitingLine:
         """Preempted ones that could not go on if they were let in, for want of ``missing`` experts."""
         return [sequence for sequence in self._preempted if sequence.waits_for & missing]
 
-    def first(self, missing: frozenset[int]) -> Sequence | None:
-        """Who is let in next; not those who are held, since they would only keep pages from others."""
+    def first(self, num_running: Mapping[str, int], missing: frozenset[int]) -> Sequence | None:
+        """Who is let in next, given each user's running requests; not those who are held, since they would only keep
+        pages from others."""
         for sequence in self._preempted:
             if not sequence.waits_for & missing:
                 return sequence
-        return self._new[0] if self._new else None
+        return next_in_line(self._new, num_running)
 
     def remove(self, sequence: Sequence) -> None:
         if sequence in self._preempted:

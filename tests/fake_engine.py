@@ -16,8 +16,8 @@ VOCAB = 3  # few tokens: prompts and answers have many prefixes in common
 GARBAGE = 0
 
 
-def request(prompt: Sequence_[int], max_tokens: int = 4, salt: str = "") -> GenerationRequest:
-    return GenerationRequest(RequestId("r"), tuple(prompt), SamplingParams(max_tokens=max_tokens), salt)
+def request(prompt: Sequence_[int], max_tokens: int = 4, *, user: str = "", salt: str = "") -> GenerationRequest:
+    return GenerationRequest(RequestId("r"), tuple(prompt), SamplingParams(max_tokens=max_tokens), user, salt)
 
 
 def entries(tokens: Sequence_[int], salt: str) -> list[int]:
@@ -115,7 +115,7 @@ class FakeEngine:
     def _say(self, sequence: Sequence) -> None:
         token = sequence.append(GeneratedToken(next_token(sequence.tokens)))
         if token.finish_reason is not None:
-            self.scheduler.remove(sequence)
+            self.scheduler.finish(sequence, self.now)
         sequence.emit(token)
 
     def _fail(self, sequences: Sequence_[Sequence]) -> None:

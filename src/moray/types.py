@@ -41,6 +41,7 @@ class GenerationRequest:
     request_id: RequestId
     prompt: tuple[int, ...]  # token ids, at least one
     sampling: SamplingParams
+    user: str = ""  # opaque; requests are shared out fairly between users
     cache_salt: str = ""  # requests share cached prefixes only with those of the same salt
 
 

@@ -133,6 +133,15 @@ def test_the_cache_salt_reaches_the_engine(gateway: Gateway, client: openai.Open
     assert [request.cache_salt for request in gateway.generator.requests] == ["mine", ""]
 
 
+def test_the_engine_hears_whom_a_request_is_counted_for(gateway: Gateway) -> None:
+    gateway.says("a")
+    for key, user in [("one", "alice"), ("one", "alice"), ("two", "alice"), ("one", "bob")]:
+        with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=0, timeout=WAIT_S) as client:
+            client.completions.create(model=MODEL, prompt="x", max_tokens=1, user=user)
+    first, again, other, bob = [request.user for request in gateway.generator.requests]
+    assert first == again and len({first, other, bob}) == 3
+
+
 def test_streamed_choices_run_side_by_side(gateway: Gateway, client: openai.OpenAI) -> None:
     def script(request: GenerationRequest) -> Iterator[int | str]:
         yield 65

@@ -29,7 +29,8 @@ def requests(draw: st.DrawFn) -> GenerationRequest:
     head = draw(st.integers(0, VOCAB - 1))
     num_shared = draw(st.sampled_from([0, KV_PAGE_SIZE, 2 * KV_PAGE_SIZE, 70]))
     tail = draw(st.lists(st.integers(0, VOCAB - 1), min_size=1, max_size=40))
-    return request([head] * num_shared + tail, draw(st.integers(1, 80)), draw(st.sampled_from(["", "", "", "salt"])))
+    user, salt = draw(st.sampled_from("abc")), draw(st.sampled_from(["", "", "", "salt"]))
+    return request([head] * num_shared + tail, draw(st.integers(1, 80)), user=user, salt=salt)
 
 
 COMING = st.lists(
