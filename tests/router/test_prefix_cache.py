@@ -194,6 +194,16 @@ def test_a_request_that_is_still_in_line_takes_what_an_earlier_one_wrote_meanwhi
     assert asked[1].tokens[0].num_prefix_tokens == 3 * KV_PAGE_SIZE
 
 
+def test_a_page_is_there_for_others_once_all_of_it_is_written() -> None:
+    engine = FakeEngine(20, SchedulerLimits(max_running=2, max_step_tokens=2 * KV_PAGE_SIZE - 1))
+    prompt = [1] * (4 * KV_PAGE_SIZE)
+    engine.submit(request(prompt, user="a"))
+    engine.step()  # one token short of two pages
+    second = engine.submit(request(prompt, user="b"))
+    engine.step()
+    assert second.sequence.num_prefix_tokens == KV_PAGE_SIZE
+
+
 def test_a_request_that_has_begun_a_page_goes_on_with_it_whatever_others_have_written_meanwhile() -> None:
     engine = FakeEngine(20, SchedulerLimits(max_running=2, max_step_tokens=40))
     prompt = [1] * (4 * KV_PAGE_SIZE)
