@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import Counter
 from collections.abc import Sequence as Sequence_
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 
 from moray.errors import ContextTooLong, ExpertUnavailable, MorayError
@@ -49,8 +49,8 @@ class SchedulerCounters:
     """Since the start."""
 
     num_preemptions: int = 0
-    num_prefix_tokens: int = 0  # not read, since their pages were there
-    num_prompt_tokens: int = 0  # read, those of preempted requests again
+    num_prefix_tokens: int = 0  # not read, since their pages were in the prefix cache
+    num_prompt_tokens_read: int = 0  # read, some of them again after a preemption
 
 
 class Scheduler:
@@ -71,6 +71,17 @@ class Scheduler:
         self.num_arrived = 0
         self.counters = SchedulerCounters()
         self.mean_service_s: float | None = None  # how long requests keep their places
+
+    def snapshot(self) -> dict[str, int]:
+        """For those who watch; may be called from any thread."""
+        return {
+            "running": len(self.running),
+            "waiting": len(self.waiting),
+            "kv_pages": self.pages.num_pages,
+            "kv_pages_free": self.pages.num_available,
+            "kv_pages_idle": self.pages.num_idle,
+            **asdict(self.counters),
+        }
 
     @property
     def has_work(self) -> bool:
@@ -108,7 +119,7 @@ class Scheduler:
             if sequence.gives_up_at is not None:
                 sequence.waits_for, sequence.gives_up_at = frozenset(), None
             if start < sequence.num_prompt:
-                self.counters.num_prompt_tokens += min(sequence.num_cached, sequence.num_prompt) - start
+                self.counters.num_prompt_tokens_read += min(sequence.num_cached, sequence.num_prompt) - start
             if start // KV_PAGE_SIZE < sequence.num_cached // KV_PAGE_SIZE and sequence not in unsound:
                 self.tables.publish(sequence, start)
             if sequence.num_cached == len(sequence.tokens):

@@ -101,7 +101,6 @@ class RouterService:
                 "connected_s": round(now - uplink.joined_at, 1),
             }
             nodes.setdefault(uplink.join.node_id, []).append(replica)
-        scheduler = self.engine.scheduler
         return {
             "network_id": self.spec.settings.network_id,
             "model": {
@@ -117,11 +116,7 @@ class RouterService:
             "router": {
                 "pid": os.getpid(),
                 "uptime_s": round(now - self.started_at, 1),
-                "running": len(scheduler.running),
-                "waiting": len(scheduler.waiting),
-                "kv_pages_free": scheduler.pages.num_available,
-                "kv_pages_idle": scheduler.pages.num_idle,
-                "kv_pages": scheduler.pages.num_pages,
+                **self.engine.scheduler.snapshot(),
                 "timings": self.engine.timings.snapshot(),
             },
             "nodes": [{"node_id": node, "replicas": replicas} for node, replicas in sorted(nodes.items())],

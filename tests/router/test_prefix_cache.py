@@ -146,7 +146,7 @@ def test_a_shared_prompt_is_read_once_and_the_client_is_told_how_much_was_there(
     assert [token.num_prefix_tokens for token in second.tokens] == [2 * KV_PAGE_SIZE, 0, 0, 0]
     counters = engine.scheduler.counters
     assert counters.num_prefix_tokens == 2 * KV_PAGE_SIZE
-    assert counters.num_prompt_tokens == 2 * KV_PAGE_SIZE + 1 + 2
+    assert counters.num_prompt_tokens_read == 2 * KV_PAGE_SIZE + 1 + 2
     assert second.said == answer(second.sequence.request)
 
 
@@ -183,7 +183,7 @@ def test_without_the_cache_every_prompt_is_read() -> None:
     for _ in range(2):
         engine.submit(request([1] * (KV_PAGE_SIZE + 1)))
         engine.finish(STEPS)
-    assert engine.scheduler.counters.num_prompt_tokens == 2 * (KV_PAGE_SIZE + 1)
+    assert engine.scheduler.counters.num_prompt_tokens_read == 2 * (KV_PAGE_SIZE + 1)
     assert engine.scheduler.pages.num_idle == 0
 
 
