@@ -115,14 +115,14 @@ class Scheduler:
         wanting = []
         for sequence, count in zip(batch.sequences, batch.num_tokens, strict=True):
             start = sequence.num_cached
-            sequence.num_cached += count
+            sequence.num_cached = end = start + count
             if sequence.gives_up_at is not None:
                 sequence.waits_for, sequence.gives_up_at = frozenset(), None
             if start < sequence.num_prompt:
-                self.counters.num_prompt_tokens_read += min(sequence.num_cached, sequence.num_prompt) - start
-            if start // KV_PAGE_SIZE < sequence.num_cached // KV_PAGE_SIZE and sequence not in unsound:
+                self.counters.num_prompt_tokens_read += min(end, sequence.num_prompt) - start
+            if end % KV_PAGE_SIZE < count and sequence not in unsound:  # it filled a page
                 self.tables.publish(sequence, start)
-            if sequence.num_cached == len(sequence.tokens):
+            if end == len(sequence.tokens):
                 wanting.append(sequence)
         return wanting
 
