@@ -25,7 +25,7 @@ class SchedulerLimits:
     max_step_tokens: int = 256  # prompt tokens and decoded tokens of one step
     expert_wait_s: float = 30.0  # how long a request waits for an expert that nobody serves
     prefix_cache: bool = True  # whether requests take over each other's pages
-    max_waiting_per_user: int = 128
+    max_waiting_per_user: int = 128  # of those that queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Scheduler:
         """The next step, or None when nobody can move. ``missing`` are the experts without a live replica."""
         self._drop_cancelled(now)
         self._give_up(now, missing)
-        if self.waiting:
+        if self.waiting and len(self.running) < self.limits.max_running:
             self._admit(now, missing)
         movable = [sequence for sequence in self.running if not sequence.waits_for & missing]
         chosen = self._take_pages(movable, self._share_tokens(movable))
