@@ -29,6 +29,7 @@ class Piece:
     token_ids: list[int]
     shown: list[ShownToken]  # empty unless log-probabilities were asked for
     finish_reason: FinishReason | None = None
+    num_prefix_tokens: int = 0  # of the prompt, from the prefix cache; on the first piece
 
 
 def join_pieces(pieces: Sequence[Piece]) -> Piece:
@@ -40,6 +41,7 @@ def join_pieces(pieces: Sequence[Piece]) -> Piece:
         [token_id for piece in pieces for token_id in piece.token_ids],
         [token for piece in pieces for token in piece.shown],
         pieces[-1].finish_reason,
+        pieces[0].num_prefix_tokens,
     )
 
 
@@ -54,10 +56,12 @@ class ChoiceText:
         self._num_sent = 0
         self._token_ids: list[int] = []  # since the last piece, as ``_shown``
         self._shown: list[ShownToken] = []
+        self._num_prefix_tokens = 0
 
     def push(self, token: GeneratedToken) -> Piece | None:
         """The piece that this token completes; a stop string makes its ``finish_reason`` "stop" too."""
         self._token_ids.append(token.token_id)
+        self._num_prefix_tokens += token.num_prefix_tokens
         text = self._stops.push(self._decoded(token))
         finish_reason = token.finish_reason
         if self._stops.is_stopped:
@@ -89,4 +93,5 @@ class ChoiceText:
         if self._stops.is_stopped:  # tokens of the stop string itself are not part of the answer
             shown = [token for token in shown if token.text_offset < self._num_sent]
         token_ids, self._token_ids = self._token_ids, []
-        return Piece(text, token_ids, shown, finish_reason)
+        num_prefix_tokens, self._num_prefix_tokens = self._num_prefix_tokens, 0
+        return Piece(text, token_ids, shown, finish_reason, num_prefix_tokens)

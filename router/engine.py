@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -97,7 +96,7 @@ class Engine:
         else:
             self.overlap.note(num_rows, num_parts, perf_counter() - started)
             unsound = batch.owners(output.unsound_rows) if output.unsound_rows else []
-            self._emit(self.scheduler.advance(batch), output.logits, unsound)
+            self._emit(self.scheduler.advance(batch, unsound), output.logits, unsound)
             self._fail(unsound, "the model's numbers overflowed on this request; change the prompt")
         return True
 
@@ -111,11 +110,9 @@ class Engine:
         for sequence, token in zip(sequences, next_tokens(logits, params, positions), strict=True):
             if sequence in unsound:
                 continue
-            finish_reason = sequence.finish_reason_of(token.token_id)
-            sequence.tokens.append(token.token_id)
-            if finish_reason is not None:
-                token = dataclasses.replace(token, finish_reason=finish_reason)
-                self.scheduler.remove(sequence)
+            token = sequence.append(token)
+            if token.finish_reason is not None:
+                self.scheduler.finish(sequence, self.clock())
             sequence.emit(token)
         self.timings.sample_s += perf_counter() - started
 

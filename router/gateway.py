@@ -23,6 +23,7 @@ from moray.router.openai_api import ChatRequest, CompletionRequest, parse_chat, 
 from moray.router.openai_replies import ChatFormat, CompletionFormat, Reply, ReplyFormat
 from moray.router.sse import EventStream, with_error_event
 from moray.router.tokenizer import ModelTokenizer
+from moray.router.users import user_of
 
 CLIENT_LEFT = 499  # never reaches anyone; nginx's number
 
@@ -65,7 +66,9 @@ def _add_inference(
         except ClientDisconnect:
             return Response(status_code=CLIENT_LEFT)
         asked = parse(body)
-        plan = await plan_generation(asked, tokenizer, settings)
+        address = request.client.host if request.client else None
+        user = user_of(request.headers.get("authorization"), address, asked.user)
+        plan = await plan_generation(asked, tokenizer, settings, user)
         metrics.prompt_tokens.inc(plan.num_prompt_tokens)
         texts = [ChoiceText(tokenizer, asked.stops) for _ in plan.requests]
         batches = generate_choices(generator, plan.requests, texts, metrics)

@@ -13,4 +13,4 @@ class GatewaySettings:
     default_completion_tokens: int = 16  # OpenAI's default; a chat may fill the context
     max_body_bytes: int = 4 * 1024 * 1024
     max_choices: int = 128  # of one request: prompts times n
-    retry_after_s: int = 1  # what an overloaded or expertless router asks clients to wait
+    retry_after_s: int = 1  # what a router without experts asks clients to wait; an overloaded one estimates it

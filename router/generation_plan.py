@@ -35,9 +35,9 @@ class GenerationPlan:
 
 
 async def plan_generation(
-    asked: CompletionRequest | ChatRequest, tokenizer: ModelTokenizer, settings: GatewaySettings
+    asked: CompletionRequest | ChatRequest, tokenizer: ModelTokenizer, settings: GatewaySettings, user: str
 ) -> GenerationPlan:
-    """Raises ``UnknownModel``, ``ContextTooLong`` or ``BadRequest``."""
+    """``user`` is whom it is counted for. Raises ``UnknownModel``, ``ContextTooLong`` or ``BadRequest``."""
     if asked.model != settings.model_name:
         raise UnknownModel(f"no model {asked.model!r} here, only {settings.model_name!r}", param="model")
     if isinstance(asked, ChatRequest):
@@ -49,7 +49,7 @@ async def plan_generation(
         prefix, param, default_tokens = "cmpl-", "prompt", settings.default_completion_tokens
     limits = [_max_tokens(prompt, asked.token_limit, default_tokens, settings, param) for prompt in prompts]
     reply_id = prefix + secrets.token_hex(16)
-    requests = _requests(asked, prompts, limits, reply_id, tokenizer.eos_ids)
+    requests = _requests(asked, prompts, limits, reply_id, tokenizer.eos_ids, user)
     return GenerationPlan(reply_id, int(time.time()), tuple(prompts), requests)
 
 
@@ -99,6 +99,7 @@ def _requests(
     limits: Sequence[int],
     reply_id: str,
     eos_ids: frozenset[int],
+    user: str,
 ) -> tuple[GenerationRequest, ...]:
     seed = secrets.randbits(63) if asked.seed is None else asked.seed
     requests: list[GenerationRequest] = []
@@ -114,5 +115,6 @@ def _requests(
                 num_logprobs=asked.num_logprobs,
                 stop_token_ids=frozenset() if asked.ignore_eos else eos_ids,
             )
-            requests.append(GenerationRequest(RequestId(f"{reply_id}-{index}"), prompt, sampling))
+            request_id = RequestId(f"{reply_id}-{index}")
+            requests.append(GenerationRequest(request_id, prompt, sampling, user, asked.cache_salt or ""))
     return tuple(requests)

@@ -38,6 +38,7 @@ class ErrorReply:
     status: int
     body: dict[str, dict[str, str | None]]  # {"error": {"message", "type", "param", "code"}}
     is_retryable: bool = False
+    retry_after_s: int | None = None  # where the error knows
 
 
 def error_reply(error: Exception) -> ErrorReply:
@@ -47,7 +48,9 @@ def error_reply(error: Exception) -> ErrorReply:
         logger.error("a request failed inside the server", exc_info=error)
         return ErrorReply(500, error_body(500, "internal error; the server's log has the cause", None, "internal"))
     param = error.param if isinstance(error, BadRequest) else None
-    return ErrorReply(status, error_body(status, str(error), param, error.code), error.is_retryable)
+    retry_after_s = error.retry_after_s if isinstance(error, Overloaded) else None
+    body = error_body(status, str(error), param, error.code)
+    return ErrorReply(status, body, error.is_retryable, retry_after_s)
 
 
 def error_body(status: int, message: str, param: str | None, code: str) -> dict[str, dict[str, str | None]]:
@@ -56,11 +59,12 @@ def error_body(status: int, message: str, param: str | None, code: str) -> dict[
 
 
 def add_error_handlers(app: FastAPI, retry_after_s: int) -> None:
-    """Every error that leaves a route, unknown paths and methods included, gets OpenAI's shape."""
+    """Every error that leaves a route, unknown paths and methods included, gets OpenAI's shape. ``retry_after_s`` is
+    for those that do not know better."""
 
     async def answer(_: Request, error: Exception) -> JSONResponse:
         reply = error_reply(error)
-        headers = {"Retry-After": str(retry_after_s)} if reply.is_retryable else None
+        headers = {"Retry-After": str(reply.retry_after_s or retry_after_s)} if reply.is_retryable else None
         return JSONResponse(reply.body, reply.status, headers)
 
     async def answer_http(_: Request, error: Exception) -> JSONResponse:

@@ -13,6 +13,19 @@ from moray.router.directory import Directory
 from moray.router.engine import Engine
 from moray.router.listener import Counters
 
+SCHEDULER_GAUGES = {
+    "requests_running": "Requests being computed.",
+    "requests_waiting": "Requests that wait for a place.",
+    "kv_pages": "Pages of the KV cache.",
+    "kv_pages_free": "Pages that can be taken.",
+    "kv_pages_idle": "Of those, pages that keep a prefix.",
+}
+SCHEDULER_COUNTERS = {
+    "preemptions": "Times that a request lost its pages to an earlier one.",
+    "prefix_tokens": "Tokens that needed no reading, since the prefix cache held them.",
+    "prompt_tokens_read": "Prompt tokens read, again after a preemption.",
+}
+
 
 class RouterCollector(Collector):
     def __init__(self, engine: Engine, directory: Directory, counters: Counters) -> None:
@@ -33,13 +46,11 @@ class RouterCollector(Collector):
         yield seconds
         yield CounterMetricFamily("moray_steps", "Steps of the token loop.", value=timings.num_steps)
         yield CounterMetricFamily("moray_mixtures", "MoE layers passed.", value=timings.num_mixtures)
-        scheduler = self._engine.scheduler
-        yield GaugeMetricFamily("moray_requests_running", "Requests being computed.", value=len(scheduler.running))
-        yield GaugeMetricFamily(
-            "moray_requests_waiting", "Requests that wait for a place.", value=len(scheduler.waiting)
-        )
-        yield GaugeMetricFamily("moray_kv_pages_free", "Free pages of the KV cache.", value=scheduler.pool.num_free)
-        yield GaugeMetricFamily("moray_kv_pages", "Pages of the KV cache.", value=scheduler.pool.num_pages)
+        snapshot = self._engine.scheduler.snapshot()
+        for name, text in SCHEDULER_GAUGES.items():
+            yield GaugeMetricFamily(f"moray_{name}", text, value=snapshot[name.removeprefix("requests_")])
+        for name, text in SCHEDULER_COUNTERS.items():
+            yield CounterMetricFamily(f"moray_{name}", text, value=snapshot[f"num_{name}"])
 
     def _uplink_metrics(self) -> Iterator[Metric]:
         rows = CounterMetricFamily("moray_uplink_rows", "Rows sent to a replica.", labels=["node", "replica"])

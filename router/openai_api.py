@@ -1,7 +1,7 @@
 """Request bodies of OpenAI's ``/v1/completions`` and ``/v1/chat/completions``, as far as this server goes.
 
-Source: OpenAI's API reference. Extensions: ``top_k``, ``ignore_eos``, ``return_token_ids``. Unknown fields
-are ignored, unsupported ones that matter are refused (``openai_unsupported``).
+Source: OpenAI's API reference. Extensions: ``top_k``, ``ignore_eos``, ``return_token_ids``, ``cache_salt``.
+Unknown fields are ignored, unsupported ones that matter are refused (``openai_unsupported``).
 Types are strict: "1" is not a number.
 """
 
@@ -46,6 +46,8 @@ class _Request(BaseModel):
     stream_options: StreamOptions | None = None
     return_token_ids: bool | None = None
     ignore_eos: bool | None = None
+    user: str | None = None
+    cache_salt: str | None = Field(None, min_length=1, max_length=128)
 
     @field_validator("stop")
     @classmethod

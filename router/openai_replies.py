@@ -79,7 +79,8 @@ class Reply:
             self._numbered(index, self._shape.choice(piece, self._has_logprobs), piece)
             for index, piece in enumerate(pieces)
         ]
-        usage = self._usage(sum(len(piece.token_ids) for piece in pieces))
+        num_generated = sum(len(piece.token_ids) for piece in pieces)
+        usage = self._usage(num_generated, [piece.num_prefix_tokens for piece in pieces])
         head = {**self._head, "object": self._shape.body_object, **self._prompt_ids()}
         return {**head, "choices": choices, "usage": usage}
 
@@ -90,7 +91,7 @@ class Reply:
         head = {**self._head, "object": self._shape.chunk_object}
         if include_usage:
             head["usage"] = None
-        num_generated = 0
+        num_generated, num_prefix_tokens = 0, [0] * len(self._plan.requests)
         first_head = {**head, **self._prompt_ids()}
         written = self._opening_events(first_head)
         next_head = head if written else first_head
@@ -98,13 +99,15 @@ class Reply:
             async for batch in batches:
                 for index, piece in batch.items():
                     num_generated += len(piece.token_ids)
+                    num_prefix_tokens[index] += piece.num_prefix_tokens
                     delta = self._shape.delta(piece, self._has_logprobs)
                     written.append(event({**next_head, "choices": [self._numbered(index, delta, piece)]}))
                     next_head = head
                 yield b"".join(written)
                 written = []
         if include_usage:
-            written.append(event({**head, "choices": [], "usage": self._usage(num_generated)}))
+            usage = self._usage(num_generated, num_prefix_tokens)
+            written.append(event({**head, "choices": [], "usage": usage}))
         yield b"".join((*written, DONE))
 
     def _opening_events(self, head: Mapping[str, Any]) -> list[bytes]:
@@ -125,8 +128,17 @@ class Reply:
         prompts = self._plan.prompts
         return {"prompt_token_ids": prompts[0] if len(prompts) == 1 else prompts}
 
-    def _usage(self, num_generated: int) -> dict[str, int]:
-        """A prompt counts once, however many choices it has; a stop token counts as generated."""
+    def _usage(self, num_generated: int, num_prefix_tokens: Sequence[int]) -> dict[str, Any]:
+        """A prompt counts once, however many choices it has; a stop token counts as generated. The choice that found
+        least in the prefix cache tells how much of its prompt was there: the others may have found what it read."""
         num_prompt = self._plan.num_prompt_tokens
-        total = num_prompt + num_generated
-        return {"prompt_tokens": num_prompt, "completion_tokens": num_generated, "total_tokens": total}
+        num_choices = len(num_prefix_tokens) // len(self._plan.prompts)
+        starts = range(0, len(num_prefix_tokens), num_choices)
+        return {
+            "prompt_tokens": num_prompt,
+            "completion_tokens": num_generated,
+            "total_tokens": num_prompt + num_generated,
+            "prompt_tokens_details": {
+                "cached_tokens": sum(min(num_prefix_tokens[start : start + num_choices]) for start in starts)
+            },
+        }

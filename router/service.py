@@ -101,7 +101,6 @@ class RouterService:
                 "connected_s": round(now - uplink.joined_at, 1),
             }
             nodes.setdefault(uplink.join.node_id, []).append(replica)
-        scheduler = self.engine.scheduler
         return {
             "network_id": self.spec.settings.network_id,
             "model": {
@@ -117,10 +116,7 @@ class RouterService:
             "router": {
                 "pid": os.getpid(),
                 "uptime_s": round(now - self.started_at, 1),
-                "running": len(scheduler.running),
-                "waiting": len(scheduler.waiting),
-                "kv_pages_free": scheduler.pool.num_free,
-                "kv_pages": scheduler.pool.num_pages,
+                **self.engine.scheduler.snapshot(),
                 "timings": self.engine.timings.snapshot(),
             },
             "nodes": [{"node_id": node, "replicas": replicas} for node, replicas in sorted(nodes.items())],
@@ -145,7 +141,12 @@ class RouterService:
         backbone = load_backbone(self.source, self.context_length)
         self.variance = find_variance(backbone, self.context_length)
         limits = SchedulerLimits(
-            settings.max_running, settings.max_waiting, settings.max_step_tokens, settings.expert_wait_s
+            settings.max_running,
+            settings.max_waiting,
+            settings.max_step_tokens,
+            settings.expert_wait_s,
+            settings.prefix_cache,
+            settings.max_waiting_per_user or max(1, settings.max_waiting // 2),
         )
         async with self._open_experts() as experts:
             yield Engine(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence as Sequence_
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from moray.errors import MorayError
+from moray.experts.compiled import Rows
 from moray.experts.source import open_model
 from moray.router.backbone import Backbone, load_backbone
 from moray.router.engine import Engine
@@ -36,6 +38,21 @@ def greedy_request(name: str, prompt: Sequence_[int], num_tokens: int) -> Genera
     return GenerationRequest(RequestId(name), tuple(prompt), sampling)
 
 
+class LogitsEngine(Engine):
+    """Keeps every row of logits that a token is sampled from, by the request's name."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.rows: dict[str, list[Rows]] = {}
+        self.num_reading_steps = 0  # that ended no prompt and decoded nothing
+
+    def _emit(self, sequences: list[Sequence], logits: Rows, unsound: list[Sequence]) -> None:
+        self.num_reading_steps += not sequences
+        for sequence, row in zip(sequences, logits, strict=True):
+            self.rows.setdefault(sequence.request.request_id, []).append(row.copy())
+        super()._emit(sequences, logits, unsound)
+
+
 class Recorder:
     """An engine whose requests are collected: ``outcomes[name]`` are tokens, then perhaps an error."""
 
@@ -47,7 +64,7 @@ class Recorder:
         num_pages: int = 1024,
         overlap: OverlapMode = "auto",
     ) -> None:
-        self.engine = Engine(
+        self.engine = LogitsEngine(
             backbone, experts, num_pages=num_pages, context_length=CONTEXT, limits=limits, overlap=overlap
         )
         self.outcomes: dict[str, list[GeneratedToken | MorayError]] = {}
@@ -57,6 +74,10 @@ class Recorder:
         sequence = Sequence(request, outcome.append)
         self.engine.submit(sequence)
         return sequence
+
+    def logits(self, name: str) -> list[Rows]:
+        """The rows [V] that its tokens were sampled from."""
+        return self.engine.rows.get(name, [])
 
     async def finish(self) -> None:
         while self.engine.scheduler.has_work:

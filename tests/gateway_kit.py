@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -69,6 +70,7 @@ class ScriptedGenerator:
 
     def __init__(self, script: Callable[[GenerationRequest], Sequence[Step]]) -> None:
         self.script = script
+        self.num_prefix_tokens: Callable[[GenerationRequest], int] = lambda _: 0
         self.requests: list[GenerationRequest] = []
         self.ended: queue.Queue[GenerationRequest] = queue.Queue()
         self.streams: list[AsyncIterator[GeneratedToken]] = []  # held, so that only closing can end them
@@ -92,6 +94,8 @@ class ScriptedGenerator:
                 else:
                     num_tokens += 1
                     token = _token(int(step), num_tokens, request)
+                    if num_tokens == 1:
+                        token = replace(token, num_prefix_tokens=self.num_prefix_tokens(request))
                     yield token
                     if token.finish_reason is not None:
                         return

@@ -14,11 +14,13 @@ class Settings(BaseSettings):
 
     network_id: str = "local"  # replicas of another network are turned away
     max_running: int = Field(64, ge=1)  # requests computed together
-    max_waiting: int = Field(256, ge=0)  # requests that queue for a place; more get HTTP 429
+    max_waiting: int = Field(256, ge=1)  # requests that queue for a place; more get HTTP 429
+    max_waiting_per_user: int = Field(0, ge=0)  # of them from one user; 0: half of all
     max_step_tokens: int = Field(256, ge=1)  # tokens of one step; longer prompts are read in chunks of it
     expert_wait_s: float = Field(30.0, gt=0)  # how long a request waits for an expert that nobody serves
     dispatch_timeout_s: float = Field(3.0, gt=0)  # patience with one replica before another is asked
     kv_cache_mb: int = Field(512, ge=1)  # memory of the KV cache, MiB; touched as it is used
+    prefix_cache: bool = True  # whether requests take over each other's cache pages of equal prefixes
     context_length: int = Field(0, ge=0)  # tokens; 0: what the model was made for, as far as the cache holds it
     overlap: OverlapMode = "auto"  # compute one half of a step while the other waits for experts; auto: where it pays
     router_threads: int = Field(0, ge=0)  # threads of the router's products; 0: half the cores

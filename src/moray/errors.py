@@ -17,6 +17,7 @@
     ├── JoinRefused              the router turned an uplink away, with a code
     ├── ExpertUnavailable        no replica answered in time (HTTP 503, retryable)
     ├── Overloaded               a bounded queue is full (HTTP 429, retryable)
+    │   └── UserQueueFull        one user's part of it is
     ├── EngineStopped            the router is going down (HTTP 503, retryable)
     └── ClusterError             a local process did not do what it was told
 
@@ -103,8 +104,18 @@ class ExpertUnavailable(MorayError):
 
 
 class Overloaded(MorayError):
+    """``retry_after_s``: when there will be room, as far as the router can tell."""
+
     code = "overloaded"
     is_retryable = True
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class UserQueueFull(Overloaded):
+    code = "user_queue_full"
 
 
 class EngineStopped(MorayError):

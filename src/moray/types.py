@@ -46,13 +46,19 @@ class GenerationRequest:
     request_id: RequestId
     prompt: tuple[int, ...]  # token ids, at least one
     sampling: SamplingParams
+    user: str = ""  # opaque; requests are shared out fairly between users
+    cache_salt: str = ""  # requests share cached prefixes only with those of the same salt
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedToken:
-    """One step of one request. ``finish_reason`` is set on the last only; a stop token is not part of the text."""
+    """One step of one request. ``finish_reason`` is set on the last only; a stop token is not part of the text.
+
+    ``num_prefix_tokens`` is set on the first only: tokens of the prompt that the prefix cache held.
+    """
 
     token_id: int
     logprob: float | None = None
     top_logprobs: tuple[tuple[int, float], ...] = ()  # (token id, logprob), best first
     finish_reason: FinishReason | None = None
+    num_prefix_tokens: int = 0

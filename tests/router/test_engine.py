@@ -86,7 +86,7 @@ def test_requests_that_miss_an_expert_wait_and_the_others_go_on_with_the_same_to
     counts = asyncio.run(run())
     assert min(counts) < NUM_TOKENS  # some had to wait
     assert {name: [token.token_id for token in recorder.tokens(name)] for name in names} == expected
-    assert recorder.engine.scheduler.pool.num_free == recorder.engine.scheduler.pool.num_pages
+    assert recorder.engine.scheduler.pages.num_available == recorder.engine.scheduler.pages.num_pages
 
 
 def test_a_request_ends_with_a_typed_error_when_its_expert_stays_away(served: tuple[Backbone, LocalExperts]) -> None:
@@ -177,4 +177,4 @@ def test_an_engine_thread_streams_cancels_and_stops(served: tuple[Backbone, Loca
 
     asyncio.run(run())
     assert not thread.is_alive
-    assert engine.scheduler.pool.num_free == 64
+    assert engine.scheduler.pages.num_available == 64

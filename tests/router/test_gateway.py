@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 import openai
@@ -107,6 +108,38 @@ def test_several_prompts_and_choices_keep_their_order(gateway: Gateway, client: 
         ((6,), 8),
     ]
     assert reply.usage is not None and (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (2, 8)
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_usage_tells_how_much_of_each_prompt_was_cached(
+    gateway: Gateway, client: openai.OpenAI, is_stream: bool
+) -> None:
+    gateway.says("a" * 20)
+    gateway.generator.num_prefix_tokens = lambda request: {0: 64, 1: 32, 2: 7, 3: 7}[request.sampling.seed]
+    asked: dict[str, Any] = {"model": MODEL, "prompt": [[5] * 70, [6] * 9], "n": 2, "seed": 0}
+    if is_stream:
+        chunks = client.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+        usage = list(chunks)[-1].usage
+    else:
+        usage = client.completions.create(**asked).usage
+    assert usage is not None and usage.prompt_tokens_details is not None
+    assert (usage.prompt_tokens, usage.prompt_tokens_details.cached_tokens) == (79, 32 + 7)
+
+
+def test_the_cache_salt_reaches_the_engine(gateway: Gateway, client: openai.OpenAI) -> None:
+    gateway.says("a")
+    client.chat.completions.create(model=MODEL, messages=[USER], max_tokens=1, extra_body={"cache_salt": "mine"})
+    client.chat.completions.create(model=MODEL, messages=[USER], max_tokens=1)
+    assert [request.cache_salt for request in gateway.generator.requests] == ["mine", ""]
+
+
+def test_the_engine_hears_whom_a_request_is_counted_for(gateway: Gateway) -> None:
+    gateway.says("a")
+    for key, user in [("one", "alice"), ("one", "alice"), ("two", "alice"), ("one", "bob")]:
+        with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=0, timeout=WAIT_S) as client:
+            client.completions.create(model=MODEL, prompt="x", max_tokens=1, user=user)
+    first, again, other, bob = [request.user for request in gateway.generator.requests]
+    assert first == again and len({first, other, bob}) == 3
 
 
 def test_streamed_choices_run_side_by_side(gateway: Gateway, client: openai.OpenAI) -> None:

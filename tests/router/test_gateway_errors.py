@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from gateway_kit import HANG, PAUSE, WAIT_S, Gateway, served, write_tokenizer
-from moray.errors import EngineStopped, ExpertUnavailable, Overloaded
+from moray.errors import EngineStopped, ExpertUnavailable, Overloaded, UserQueueFull
 from moray.router.tokenizer import ModelTokenizer
 
 MODEL = "test/model"
@@ -82,7 +82,12 @@ def test_a_prompt_may_fill_the_context_to_the_last_token(gateway: Gateway) -> No
     gateway.says("a" * 50)
     assert post(gateway, COMPLETION | {"prompt": [5] * 60, "max_tokens": 40}).status_code == 200
     response = post(gateway, COMPLETION | {"prompt": [5] * 99})
-    assert response.json()["usage"] == {"prompt_tokens": 99, "completion_tokens": 1, "total_tokens": 100}
+    assert response.json()["usage"] == {
+        "prompt_tokens": 99,
+        "completion_tokens": 1,
+        "total_tokens": 100,
+        "prompt_tokens_details": {"cached_tokens": 0},
+    }
 
 
 def test_too_long_prompts_tell_both_numbers(gateway: Gateway) -> None:
@@ -134,6 +139,13 @@ def test_failures_before_the_first_token_are_status_codes(
     assert (response.status_code, error_of(response)["code"]) == (status, code)
     assert response.headers.get("retry-after") == (None if status == 500 else "1")
     assert "secret" not in response.text
+
+
+def test_an_overloaded_router_tells_when_to_come_again(gateway: Gateway) -> None:
+    gateway.says(PAUSE, UserQueueFull("128 of your requests are waiting", retry_after_s=17))
+    response = post(gateway, COMPLETION)
+    assert (response.status_code, error_of(response)["code"]) == (429, "user_queue_full")
+    assert response.headers["retry-after"] == "17"
 
 
 def test_the_client_raises_its_own_errors(gateway: Gateway) -> None:

@@ -71,6 +71,9 @@ def test_every_kind_of_prompt(prompt: object, prompts: list[str | list[int]]) ->
         ("presence_penalty", -1),
         ("logit_bias", {"5": 1}),
         ("return_token_ids", 1),
+        ("cache_salt", ""),
+        ("cache_salt", "x" * 129),
+        ("cache_salt", 1),
     ],
 )
 def test_completion_refusals_name_the_field(field: str, value: object) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from moray.errors import ContextTooLong, ExpertUnavailable, MorayError, Overloaded
 from moray.router.kv_cache import KV_PAGE_SIZE, PagePool
-from moray.router.scheduler import Scheduler, SchedulerLimits, share_tokens
+from moray.router.scheduler import Scheduler, SchedulerLimits
 from moray.router.sequence import Sequence
 from moray.types import GeneratedToken, GenerationRequest, RequestId, SamplingParams
 
@@ -19,19 +17,6 @@ def sequence(num_prompt: int, max_tokens: int = 4) -> tuple[Sequence, list[Gener
     heard: list[GeneratedToken | MorayError] = []
     request = GenerationRequest(RequestId("r"), tuple(range(num_prompt)), SamplingParams(max_tokens=max_tokens))
     return Sequence(request, heard.append), heard
-
-
-@given(remaining=st.lists(st.integers(1, 300), max_size=64), extra=st.integers(0, 200))
-def test_every_decoding_request_moves_and_prompts_share_what_is_left(remaining: list[int], extra: int) -> None:
-    budget = len(remaining) + extra
-    shares = share_tokens(remaining, budget)
-    assert sum(shares) <= max(budget, 0)
-    assert all(0 <= share <= count for share, count in zip(shares, remaining, strict=True))
-    assert all(share == 1 for share, count in zip(shares, remaining, strict=True) if count == 1)
-    unfinished = [i for i, count in enumerate(remaining) if shares[i] < count]
-    if unfinished:  # nothing is left over while a prompt could use it, and earlier prompts come first
-        assert sum(shares) == budget
-        assert all(shares[i] == 0 for i in unfinished[1:])
 
 
 def test_a_request_that_can_never_fit_is_refused_at_once() -> None:
@@ -67,10 +52,10 @@ def test_a_cancelled_request_gives_its_pages_back() -> None:
     cancelled, _ = sequence(2 * KV_PAGE_SIZE)
     scheduler.add(cancelled)
     scheduler.schedule(0.0, NOBODY_MISSING)
-    assert scheduler.pool.num_free < 4
+    assert scheduler.pages.num_available < 4
     cancelled.is_cancelled = True
     assert scheduler.schedule(0.0, NOBODY_MISSING) is None
-    assert scheduler.pool.num_free == 4
+    assert scheduler.pages.num_available == 4
     assert not scheduler.has_work
 
 
@@ -98,7 +83,7 @@ def test_a_held_request_fails_with_a_typed_error_when_its_clock_runs_out() -> No
     assert heard == []
     assert scheduler.schedule(10.0, frozenset({3})) is None
     assert isinstance(heard[0], ExpertUnavailable) and heard[0].experts == {3}
-    assert scheduler.pool.num_free == 8
+    assert scheduler.pages.num_available == 8
 
 
 def test_rows_of_a_batch_are_traced_to_their_requests() -> None:
