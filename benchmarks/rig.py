@@ -63,8 +63,8 @@ class Rig:
         self.plan, self._wrap = plan, wrap
         self._source, self._token, self._port = open_model(plan.model), secrets.token_bytes(32), 0
         self.directory = Directory(self._source.architecture.num_experts)
-        self._thread = EngineThread(self._open_engine, plan.threads)
-        self.engine = self._thread.start()
+        self.generator = EngineThread(self._open_engine, plan.threads)
+        self.engine = self.generator.start()
 
     @property
     def port(self) -> int:
@@ -75,7 +75,7 @@ class Rig:
         return self._token
 
     def stop(self) -> None:
-        self._thread.stop()
+        self.generator.stop()
 
     def complete(self, prompts: Sequence[Sequence[int]], num_tokens: int) -> list[list[int]]:
         """New tokens of each prompt, all sent at once, greedy."""
@@ -92,7 +92,7 @@ class Rig:
 
         async def one(prompt: Sequence[int]) -> list[tuple[GeneratedToken, float]]:
             request = GenerationRequest(RequestId("bench"), tuple(prompt), sampling)
-            return [(token, time.perf_counter() - started) async for token in self._thread.generate(request)]
+            return [(token, time.perf_counter() - started) async for token in self.generator.generate(request)]
 
         return await asyncio.gather(*(one(prompt) for prompt in prompts))
 
@@ -101,7 +101,12 @@ class Rig:
         plan = self.plan
         backbone = load_backbone(self._source, plan.context)
         num_pages = plan.streams * pages_needed(plan.context)
-        limits = SchedulerLimits(max_running=max(plan.streams, 1), max_step_tokens=max(plan.streams, 256))
+        limits = SchedulerLimits(
+            max_running=plan.streams,
+            max_waiting=plan.streams,
+            max_waiting_per_user=plan.streams,
+            max_step_tokens=max(plan.streams, 256),
+        )
         async with self._open_experts() as experts:
             yield Engine(
                 backbone,
