@@ -115,7 +115,7 @@ def to_bytes(rows: ScaledRows) -> NDArray[np.int8]:
     num_rows, width = rows.values.shape
     out = np.empty((num_rows, width + SCALE_BYTES), np.int8)
     out[:, :width] = rows.values
-    out[:, width:-1] = rows.mantissas.astype("<i4").view(np.int8).reshape(num_rows, -1)
+    out[:, width:-1] = rows.mantissas.astype("<i4").view(np.int8).reshape(num_rows, SCALE_BYTES - 1)
     out[:, -1] = rows.shifts
     return out
 
