@@ -83,9 +83,9 @@ async def collect(pending: Awaitable[Rows]) -> Rows:
     return await pending
 
 
-async def answer_and_collect(peer: Raw, answer: wire.Message, pending: Round) -> Rows:
+async def answer_and_collect(peer: Raw, answer: wire.Message | bytes, pending: Round) -> Rows:
     """With no turn of the loop in between, in which it might read the answer."""
-    peer.send(answer)
+    peer.send_bytes(answer if isinstance(answer, bytes) else wire.encode(answer))
     return await pending
 
 
@@ -541,8 +541,7 @@ async def test_a_wrong_answer_costs_its_uplink_and_never_gives_a_wrong_row(wrong
             if not is_alone:
                 await stack.enter_async_context(open_served(router.port, [0, 1], "good"))
                 await router.joined(2)
-            bad.send_bytes(wrong(work))
-            task = asyncio.ensure_future(collect(pending))
+            task = asyncio.ensure_future(answer_and_collect(bad, wrong(work), pending))
             if is_alone and wrong is not WRONG["its answer, and again"]:
                 with pytest.raises(ExpertsMissing) as missing:
                     await task
