@@ -121,8 +121,10 @@ def read_matrix(data: Bytes, at: Int, end: Int, fields: Ids) -> Int:
     start = at + 6
     fields[DTYPE], fields[HEIGHT] = data[start], little_endian(data, start + 2)
     fields[WIDTH], fields[START] = little_endian(data, start + 6), start + _TENSOR_BYTES
-    num_bytes = matrix_bytes(fields[DTYPE], fields[HEIGHT], fields[WIDTH])
-    is_whole = num_bytes == end - fields[START] and big_endian(data, at + 1, 4) == num_bytes + _TENSOR_BYTES
+    num_bytes, row_bytes = end - fields[START], matrix_bytes(fields[DTYPE], 1, fields[WIDTH])
+    if row_bytes and fields[HEIGHT] > num_bytes // row_bytes:  # their product may not have 64 bits
+        return _NOTHING
+    is_whole = fields[HEIGHT] * row_bytes == num_bytes and big_endian(data, at + 1, 4) == num_bytes + _TENSOR_BYTES
     is_known = fields[DTYPE] == FLOAT32 or fields[DTYPE] == INT8
     return end if is_whole and is_known and data[start + 1] == 2 else _NOTHING
 
@@ -141,7 +143,7 @@ def read_dispatch(data: Bytes, start: Int, end: Int, fields: Ids, experts: Ids, 
         pair, at = read_array(data, at, end)
         experts[i], at = read_integer(data, at, end)
         counts[i], at = read_integer(data, at, end)
-        if at == _NOTHING or pair != 2 or counts[i] > row_index.shape[0]:
+        if at == _NOTHING or pair != 2 or experts[i] > wire.MAX_COUNT or counts[i] > row_index.shape[0]:
             return False
         counted += counts[i]
     fields[NUM_ROWS], at = read_array(data, read_text(data, at, end, _AT_ROW_INDEX), end)
@@ -154,8 +156,11 @@ def read_dispatch(data: Bytes, start: Int, end: Int, fields: Ids, experts: Ids, 
     fields[DEADLINE_MS], at = read_integer(data, read_text(data, at, end, _AT_DEADLINE), end)
     if at == _NOTHING or fields[DEADLINE_MS] > wire.MAX_COUNT or fields[LAYER] > wire.MAX_COUNT:
         return False
-    at = read_matrix(data, read_text(data, at, end, _AT_HIDDEN), end, fields)
-    return bool(at != _NOTHING and highest < fields[HEIGHT])
+    at = read_text(data, at, end, _AT_HIDDEN)
+    if at - start - LENGTH_BYTES - 1 > wire.MAX_PLAIN_BYTES:  # keys and values, without the map's own byte
+        return False
+    at = read_matrix(data, at, end, fields)
+    return bool(at != _NOTHING and highest < fields[HEIGHT] and highest <= wire.MAX_COUNT)
 
 
 # -- writing: each takes a position and gives the next

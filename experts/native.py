@@ -19,6 +19,8 @@ recv: Any = types.ExternalFunction("recv", types.intp(types.int32, types.intp, t
 send: Any = types.ExternalFunction("send", types.intp(types.int32, types.intp, types.intp, types.int32))
 # poll(address of pollfds, how many, milliseconds): how many are ready, or -1
 poll: Any = types.ExternalFunction("poll", types.int32(types.intp, types.intp, types.int32))
+# clock_gettime(clock, address of seconds and nanoseconds): 0
+clock_gettime: Any = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.intp))
 # name(to, from, num_bytes); what is moved may overlap
 copy_bytes: Any = types.ExternalFunction("memcpy", types.intp(types.intp, types.intp, types.intp))
 move_bytes: Any = types.ExternalFunction("memmove", types.intp(types.intp, types.intp, types.intp))

@@ -83,24 +83,28 @@ def are_here(experts: Ids, addresses: Ids, asked: Ids, layer: Int) -> bool:
 
 
 @part
-def receive(fd: Int, data: Bytes, filled: Int) -> Int:
+def receive(fd: Int, data: Bytes, filled: Int, pulse: Ids) -> Int:
     """Read on until a whole frame is there: how much of ``data`` is filled. Fewer bytes than a frame when no more come
-    in time or it has no room; what ``recv`` says of none when there is nothing at all."""
+    in time, it has no room, or this is to stop; what ``recv`` says of none when there is nothing at all."""
     while frame.whole_frame(data, 0, filled) == 0 and filled < data.shape[0]:
         count = recv(fd, data.ctypes.data + filled, data.shape[0] - filled, 0)
         if count <= 0:
             return filled if filled else count
         filled += count
+        pulse[BEATS] += 1  # a frame that comes slowly is no ill health
+        if pulse[IS_STOPPED] != 0:
+            break
     return filled
 
 
 @part
-def send_all(fd: Int, address: Int, count: Int) -> bool:
+def send_all(fd: Int, address: Int, count: Int, pulse: Ids) -> bool:
     while count > 0:
         sent = send(fd, address, count, NO_SIGNAL)
         if sent < 0:
             return False
         address, count = address + sent, count - sent
+        pulse[BEATS] += 1
     return True
 
 
@@ -141,7 +145,7 @@ def serve_kernel(
     filled = np.int64(0)
     while pulse[IS_STOPPED] == 0:
         pulse[BEATS] += 1
-        filled = receive(fd, received, filled)
+        filled = receive(fd, received, filled, pulse)
         if filled <= 0:
             return filled
         num_dispatches, end, num_rows, replied = 0, 0, 0, 0
@@ -191,7 +195,7 @@ def serve_kernel(
                             copy_bytes(target, source, num_bytes)
                             source, asked[j, other] = source + num_bytes, DONE
                         target += num_bytes
-        if not send_all(fd, reply.ctypes.data, replied):
+        if not send_all(fd, reply.ctypes.data, replied, pulse):
             return CANNOT_SEND
         for i in range(num_dispatches):
             pulse[ROWS_DONE] += fields[i, frame.NUM_ROWS]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ROOM_BYTES = 4 << 20  # for all frames of a compiled round, and for one result
 WAIT_MS = 5  # in one go for results, while the event loop stands still
-TURN_S = 0.02  # after which the event loop has its turn again, results or not
+TURN_S = 0.02  # after which the event loop has its turn again, results or not, and however much a peer has to say
 _DTYPE_CODES = {np.dtype(np.float32): frame_kernel.FLOAT32, np.dtype(np.int8): frame_kernel.INT8}
 
 
@@ -82,7 +82,7 @@ class Round:
             return False
         uplinks, uplink_of = chosen
         fds = np.array([uplink.bare_fd for uplink in uplinks], np.int64)
-        if (fds < 0).any():
+        if (fds < 0).any() or not self._rows.flags.carray or not self._expert_ids.flags.carray:
             return False
         self._places, plan = (
             np.empty(len(self._answered), np.int64),
@@ -117,8 +117,8 @@ class Round:
 
     def _collect_compiled(self, plan: Ids) -> None:
         """Read results past the event loop, as long as they come at once."""
-        room, ending = self._room, kernel.GIVEN_BACK
-        while ending == kernel.GIVEN_BACK and self._waiting:
+        room, ending, until = self._room, kernel.GIVEN_BACK, monotonic() + TURN_S
+        while ending == kernel.GIVEN_BACK and self._waiting and (left_s := until - monotonic()) > 0:
             for index, frame in self._waiting.items():
                 if not frame.uplink.is_readable:
                     plan[index, kernel.STATE] = kernel.LEFT
@@ -130,6 +130,7 @@ class Round:
                 self._rows.shape[1],
                 room.result,
                 WAIT_MS,
+                int(left_s * 1000),
                 room.given_back,
             )
             now, states = monotonic(), plan[:, kernel.STATE].tolist()

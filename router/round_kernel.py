@@ -10,7 +10,7 @@ from moray import wire
 from moray.experts import frame_kernel as frame
 from moray.experts.compiled import Ids, kernel, part
 from moray.experts.frame_kernel import Bytes, Int
-from moray.experts.native import copy_bytes, poll, recv, send
+from moray.experts.native import clock_gettime, copy_bytes, poll, recv, send
 
 Rows = NDArray[np.uint8]  # [T, row_bytes]
 
@@ -26,6 +26,7 @@ _NO_WAIT = 0x4040  # MSG_DONTWAIT | MSG_NOSIGNAL
 _READABLE, _POLLFD_EVENTS = 1, 1  # POLLIN, and where a pollfd's events lie among its two int32
 _MAX_PLAIN_BYTES = 256  # of a Dispatch, beside groups and row numbers
 _GROUP_BYTES, _NUMBER_BYTES = 11, 5
+_MONOTONIC = 1  # CLOCK_MONOTONIC
 
 
 @kernel("i8(u1[:,::1], i8[:,::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8, i8, i8, u1[::1], i8[::1], i8[:,::1])")
@@ -119,6 +120,13 @@ def send_round_kernel(
 
 
 @part
+def now_ms() -> Int:
+    moment = np.empty(2, np.int64)
+    clock_gettime(_MONOTONIC, moment.ctypes.data)
+    return moment[0] * 1000 + moment[1] // 1_000_000
+
+
+@part
 def is_readable(fd: Int, timeout_ms: Int) -> bool:
     entry = np.empty((1, 2), np.int32)
     entry[0, 0], entry[0, _POLLFD_EVENTS] = fd, _READABLE
@@ -126,12 +134,15 @@ def is_readable(fd: Int, timeout_ms: Int) -> bool:
 
 
 @part
-def take(fd: Int, data: Bytes, wanted: Int, timeout_ms: Int) -> Int:
+def take(fd: Int, data: Bytes, wanted: Int, timeout_ms: Int, until_ms: Int) -> Int:
     """``wanted`` bytes, or fewer when no more come in time; 0 or less: nothing, or the connection is gone."""
     count = recv(fd, data.ctypes.data, wanted, _NO_WAIT)
     if count <= 0:
         return count
-    while count < wanted and is_readable(fd, timeout_ms):
+    while count < wanted:
+        left_ms = until_ms - now_ms()
+        if left_ms <= 0 or not is_readable(fd, min(timeout_ms, left_ms)):
+            break
         more = recv(fd, data.ctypes.data + count, wanted - count, _NO_WAIT)
         if more <= 0:
             break
@@ -147,7 +158,7 @@ def are_equal(data: Bytes, other: Bytes, count: Int) -> bool:
     return True
 
 
-@kernel("i8(i8[:,::1], i8[::1], u1[:,::1], i8, i8, u1[::1], i8, i8[::1])")
+@kernel("i8(i8[:,::1], i8[::1], u1[:,::1], i8, i8, u1[::1], i8, i8, i8[::1])")
 def collect_round_kernel(
     plan: Ids,  # [frames, NUM_PLANNED]
     places: Ids,
@@ -155,13 +166,14 @@ def collect_round_kernel(
     dtype: Int,
     width: Int,
     data: Bytes,  # room for one frame
-    timeout_ms: Int,
+    timeout_ms: Int,  # without a byte
+    turn_ms: Int,  # in all, whatever comes: what a peer sends, and when, is its own affair
     given_back: Ids,  # [2] with GIVEN_BACK: whose bytes, and how many of ``data``
 ) -> Int:
     """Wait for the results of all frames that are WAITING."""
     num_frames, row_bytes = plan.shape[0], answered.shape[1]
     entries, waiting = np.empty((num_frames, 2), np.int32), np.empty(num_frames, np.int64)
-    head = np.empty(frame.RESULT_HEAD_BYTES, np.uint8)
+    head, until_ms = np.empty(frame.RESULT_HEAD_BYTES, np.uint8), now_ms() + turn_ms
     while True:
         count = 0
         for i in range(num_frames):
@@ -170,7 +182,8 @@ def collect_round_kernel(
                 count += 1
         if count == 0:
             return ALL_SETTLED
-        if poll(entries.ctypes.data, count, timeout_ms) <= 0:
+        left_ms = until_ms - now_ms()
+        if left_ms <= 0 or poll(entries.ctypes.data, count, min(timeout_ms, left_ms)) <= 0:
             return TIMED_OUT
         for j in range(count):
             if entries[j, _POLLFD_EVENTS] == _READABLE:  # nothing came back in its upper half
@@ -179,7 +192,7 @@ def collect_round_kernel(
             # A result that is due has these very bytes before its values; nothing beyond it is read.
             start = frame.write_result_head(head, 0, planned[FRAME_SEQ], dtype, planned[COUNT], width)
             due = start + planned[COUNT] * row_bytes
-            came = take(planned[FD], data, min(due, data.shape[0]), timeout_ms)
+            came = take(planned[FD], data, min(due, data.shape[0]), timeout_ms, until_ms)
             if came <= 0:
                 planned[STATE] = LEFT
                 continue

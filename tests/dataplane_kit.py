@@ -20,7 +20,7 @@ import uvloop
 from moray import wire
 from moray.experts.compiled import Ids, Rows
 from moray.experts.executor import Answer, Executor
-from moray.experts.served import ServedExperts
+from moray.experts.served import ServedExperts, served_experts
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_threads import UplinkThreads
 from moray.experts.weights import ExpertWeights, pack_expert
@@ -156,8 +156,11 @@ def make_thread(
 
 @asynccontextmanager
 async def open_replica(
-    port: int, experts: Sequence[int], name: str = "replica", **more: Any
+    port: int, experts: Sequence[int], name: str = "replica", is_compiled: bool = False, **more: Any
 ) -> AsyncIterator[UplinkThreads]:
+    """``is_compiled``: usual work goes past the executor."""
+    if is_compiled:
+        more["served"] = served_experts({expert: WEIGHTS[expert] for expert in experts}, 1000)
     thread = make_thread(port, identity_of(experts, name), **more)
     thread.start()
     try:

@@ -64,14 +64,18 @@ PLACINGS = {
 }
 
 
+@pytest.mark.parametrize("serving", ["compiled", "by a slow executor"])
 @pytest.mark.parametrize("placing", PLACINGS.values(), ids=PLACINGS)
 @in_event_loop
-async def test_rows_have_the_bits_of_local_experts_however_experts_are_placed(placing: list[list[int]]) -> None:
+async def test_rows_have_the_bits_of_local_experts_however_experts_are_placed(
+    placing: list[list[int]], serving: str
+) -> None:
     rng = random.Random(len(placing))
     served = sorted({expert for experts in placing for expert in experts})
     async with open_router() as router, AsyncExitStack() as stack:
         for index, experts in enumerate(placing):
-            await stack.enter_async_context(open_replica(router.port, experts, f"replica-{index}"))
+            replica = open_replica(router.port, experts, f"replica-{index}", is_compiled=serving == "compiled")
+            await stack.enter_async_context(replica)
         await router.joined(len(placing))
         assert router.experts.missing() == set(range(NUM_EXPERTS)) - set(served)
         works = [random_work(rng, rng.choice([1, 2, 7, 40]), served, rng.randint(1, len(served))) for _ in range(12)]

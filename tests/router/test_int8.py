@@ -18,6 +18,7 @@ from dataplane_kit import IDENTITY, identity_of, in_event_loop, make_thread, ope
 from engines import Recorder, greedy_request, load
 from moray.cli.model import app
 from moray.errors import BadCheckpoint, BadSetting
+from moray.experts import uplink_threads
 from moray.experts.executor import Executor
 from moray.experts.integer import IntegerWeights
 from moray.experts.manifest import read_manifest
@@ -26,6 +27,7 @@ from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
 from moray.experts.row_format import row_format
 from moray.experts.safetensors_file import read_header
 from moray.experts.scaled_rows import decode
+from moray.experts.served import served_experts
 from moray.experts.sharding import write_shards
 from moray.experts.source import open_model
 from moray.experts.tensors import expert_prefix
@@ -173,29 +175,33 @@ def test_requests_together_get_the_tokens_that_each_gets_alone(quantised: Path) 
 
 
 @asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[NetworkExperts]:
+async def served(folder: Path, is_compiled: bool) -> AsyncIterator[NetworkExperts]:
     """Every expert of the folder in a replica of its own behind a socket."""
     source = open_model(folder)
     rows, hidden_size = row_format(source.numeric_class), source.architecture.hidden_size
     async with open_router() as router, AsyncExitStack() as stack:
         for expert in range(IDENTITY.num_experts):
-            executor = Executor({expert: pack_expert(source.expert(expert))}, hidden_size, 1000, rows)
-            thread = make_thread(router.port, identity_of([expert], f"replica-{expert}"), executor)
+            weights = {expert: pack_expert(source.expert(expert))}
+            executor = Executor(weights, hidden_size, 1000, rows)
+            room = served_experts(weights, 1000) if is_compiled else None
+            thread = make_thread(router.port, identity_of([expert], f"replica-{expert}"), executor, served=room)
             thread.start()
             stack.push_async_callback(asyncio.to_thread, thread.drain, "the test is over")
         await router.joined(IDENTITY.num_experts)
         yield NetworkExperts(router.directory, router.acceptor.counters, 20.0, rows)
 
 
+@pytest.mark.parametrize("serving", ["compiled", "by the executor"])
 @pytest.mark.parametrize("numeric_class", CLASSES)
 @in_event_loop
 async def test_outputs_over_sockets_have_the_bits_of_the_experts_in_process(
-    checkpoint: Path, tmp_path: Path, numeric_class: NumericClass
+    checkpoint: Path, tmp_path: Path, numeric_class: NumericClass, serving: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(uplink_threads, "DRAIN_GRACE_S", 0.02)
     write_shards(checkpoint, tmp_path, numeric_class=numeric_class)
     _, local = load(tmp_path)
     rng = np.random.default_rng(0)
-    async with served(tmp_path) as remote:
+    async with served(tmp_path, serving == "compiled") as remote:
         for num_rows in (1, 2, 33):
             rows = rng.standard_normal((num_rows, 48), np.float32)
             ids = np.sort(rng.permuted(np.tile(np.arange(8), (num_rows, 1)), axis=1)[:, :2], axis=1)
