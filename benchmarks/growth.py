@@ -18,7 +18,7 @@ from typing import Any
 
 from measure import claim, machine, progress, report
 from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
-from rig import Plan, Rig, in_sets, running
+from rig import Plan, in_sets, ms_per_step, running
 
 NODES = 8
 EXPERTS = (8, 16, 32, 64)
@@ -26,14 +26,6 @@ STREAMS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 CONTEXTS = (128, 256, 512, 1024, 2048, 4096, 8192)
 LONG = DEMO_CONFIG | {"max_position_embeddings": 16_384}
 MAX_SLOPE = 1.15  # between neighbours: linear, with room for noise
-
-
-def ms_per_step(rig: Rig, prompts: Sequence[Sequence[int]], num_tokens: int) -> float:
-    """Median time between two tokens, when all streams decode."""
-    streams = rig.streams(prompts, num_tokens)
-    return statistics.median(
-        (after - before) * 1000 for stream in streams for (_, before), (_, after) in pairwise(stream)
-    )
 
 
 def series(points: Sequence[int], measure: Callable[[int], float], rounds: int) -> list[dict[str, float]]:

@@ -1,7 +1,9 @@
-"""Two micro-batches in flight against one, where the wire takes its time.
+"""Micro-batches in flight against one batch, where the wire takes its time.
 
-Streams over eight replica processes, with a relay in between that delays every byte so that a round trip takes so many
-times what the router's attention of a layer takes; and with no relay at all. ``auto`` is a router's own choice.
+Streams that decode behind a context of so many tokens, over eight replica processes. The wire's time is put in at the
+router's end: a round's results are not looked at before the round trip has passed since it was sent, in multiples of
+the router's attention of one layer, and until then the thread sleeps. (A relay that delays bytes took more of two cores
+than it delayed.) ``on`` is two micro-batches; ``auto``, a router's own choice, may be one, two or four.
 """
 
 from __future__ import annotations
@@ -9,51 +11,89 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+import time
+from collections.abc import Awaitable, Generator
 from pathlib import Path
 from typing import Any, get_args
 
 from measure import claim, machine, progress, report
+from moray.experts.compiled import Ids, Rows
 from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
 from moray.router.overlap import Overlap
+from moray.router.transport import ExpertTransport
 from moray.types import OverlapMode
-from rig import Plan, Rig, in_sets, running, timed_tokens
+from rig import Plan, Rig, in_sets, ms_per_step, running
 
-NODES = 8
+NODES, CONTEXT = 8, 512
 ROUND_TRIPS = (0.0, 0.5, 1.0, 1.5, 2.0)  # times the attention of a layer
 STREAMS = (1, 8, 64)
 
 
+class SlowWire:
+    """Results of a round come no sooner than ``round_trip_s`` after it was sent."""
+
+    def __init__(self, inner: ExpertTransport, round_trip_s: float) -> None:
+        self._inner, self._round_trip_s = inner, round_trip_s
+
+    def missing(self) -> frozenset[int]:
+        return self._inner.missing()
+
+    def dispatch(self, layer: int, hidden_states: Rows, expert_ids: Ids) -> Awaitable[Rows]:
+        return _Late(self._inner.dispatch(layer, hidden_states, expert_ids), time.perf_counter() + self._round_trip_s)
+
+
+class _Late:
+    def __init__(self, pending: Awaitable[Rows], due: float) -> None:
+        self._pending, self._due = pending, due
+
+    def __await__(self) -> Generator[Any, None, Rows]:
+        left_s = self._due - time.perf_counter()
+        if left_s > 0:
+            time.sleep(left_s)
+        return (yield from self._pending.__await__())
+
+
 def attention_s(rig: Rig, prompts: list[list[int]]) -> float:
-    """Of one layer, while all streams decode."""
-    before = rig.engine.timings.snapshot()
-    rig.complete(prompts, 40)
-    after = rig.engine.timings.snapshot()
-    passes = (after["num_mixtures"] - before["num_mixtures"]) / 5 * 6  # attention is timed in the dense layer too
-    return (after["attention_s"] - before["attention_s"]) / passes
+    """Of one layer, while all streams decode: prompts are read in both runs."""
+    spent = []
+    for num_tokens in (10, 60):
+        before = rig.engine.timings.snapshot()
+        rig.complete(prompts, num_tokens)
+        after = rig.engine.timings.snapshot()
+        spent.append([after[name] - before[name] for name in ("attention_s", "num_steps")])
+    (short_s, few), (long_s, many) = spent
+    num_layers: int = DEMO_CONFIG["num_hidden_layers"]
+    return (long_s - short_s) / (many - few) / num_layers
+
+
+def prompts_of(streams: int) -> list[list[int]]:
+    return [[(3 + stream + i) % 500 for i in range(CONTEXT)] for stream in range(streams)]
 
 
 def measure(model: Path, streams: int, times: float, attention: float, num_tokens: int, rounds: int) -> dict[str, Any]:
     """All modes in one rig, in turn."""
-    plan = Plan(model, in_sets(DEMO_CONFIG["n_routed_experts"], NODES), 256, streams, delay_s=times * attention / 2)
-    speeds: dict[str, list[float]] = {mode: [] for mode in get_args(OverlapMode)}
-    prompts = [[3 + i] * 8 for i in range(streams)]
-    with running(plan) as rig:
+    steps: dict[str, list[float]] = {mode: [] for mode in get_args(OverlapMode)}
+    with running(plan_of(model, streams), lambda experts: SlowWire(experts, times * attention)) as rig:
         learned = Overlap("auto")
         for number in range(rounds + 1):
-            for mode, samples in speeds.items():
+            for mode, samples in steps.items():
                 rig.engine.overlap = learned if mode == "auto" else Overlap(mode)  # type: ignore[arg-type]
-                speed = timed_tokens(rig, prompts, num_tokens)
-                if number:  # the first warms up
-                    samples.append(speed)
-    median = {mode: statistics.median(samples) for mode, samples in speeds.items()}
+                sample = ms_per_step(rig, prompts_of(streams), num_tokens)
+                if number:  # the first warms up, and fills the prefix cache
+                    samples.append(sample)
+    median = {mode: statistics.median(samples) for mode, samples in steps.items()}
     return {
         "streams": streams,
         "round_trip_to_attention": times,
         "round_trip_ms": round(times * attention * 1000, 3),
-        "tokens_per_s": {mode: round(value, 1) for mode, value in median.items()},
-        "on_to_off": round(median["on"] / median["off"], 3),
-        "auto_to_off": round(median["auto"] / median["off"], 3),
+        "ms_per_step": {mode: round(value, 3) for mode, value in median.items()},
+        "on_to_off": round(median["off"] / median["on"], 3),  # of speeds
+        "auto_to_off": round(median["off"] / median["auto"], 3),
     }
+
+
+def plan_of(model: Path, streams: int) -> Plan:
+    return Plan(model, in_sets(DEMO_CONFIG["n_routed_experts"], NODES), CONTEXT + 256, streams)
 
 
 def main() -> None:
@@ -61,16 +101,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="64 streams only, fewer tokens and rounds")
     options = parser.parse_args()
     facts = machine()
-    num_tokens, rounds, counts = (60, 3, (64,)) if options.quick else (100, 7, STREAMS)
+    num_tokens, rounds, counts = (40, 3, (64,)) if options.quick else (80, 5, STREAMS)
     cells = []
     with tempfile.TemporaryDirectory() as scratch:
         model = Path(scratch) / "model"
         write_random_checkpoint(model, DEMO_CONFIG, seed=0)
         for streams in counts:
-            prompts = [[3 + i] * 8 for i in range(streams)]
-            with running(Plan(model, in_sets(DEMO_CONFIG["n_routed_experts"], NODES), 256, streams)) as rig:
-                rig.complete(prompts, 20)
-                attention = attention_s(rig, prompts)
+            with running(plan_of(model, streams)) as rig:
+                rig.complete(prompts_of(streams), 20)
+                attention = attention_s(rig, prompts_of(streams))
             for times in ROUND_TRIPS:
                 progress(f"{streams} streams, a round trip of {times} times {attention * 1000:.2f} ms")
                 cells.append(measure(model, streams, times, attention, num_tokens, rounds))

@@ -1,5 +1,5 @@
 """A network without Ray for the benchmarks that need to reach into it: the router's engine in this process, replicas in
-processes of their own, and between them, where asked for, a relay that delays every byte."""
+processes of their own."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import asyncio
 import logging
 import multiprocessing
 import secrets
+import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -35,15 +37,15 @@ from moray.router.network_experts import NetworkExperts
 from moray.router.scheduler import SchedulerLimits
 from moray.router.transport import ExpertTransport, LocalExperts
 from moray.types import GeneratedToken, GenerationRequest, OverlapMode, RequestId, SamplingParams
-from relay import HOST, run_relay
 
+HOST = "127.0.0.1"
 READY_S = 120.0
 CAPACITY_ROWS = 8192
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``experts``: the experts of each replica; None: all in the engine's process. ``delay_s``: one way."""
+    """``experts``: the experts of each replica; None: all in the engine's process."""
 
     model: Path
     experts: Sequence[Sequence[int]] | None
@@ -51,7 +53,6 @@ class Plan:
     streams: int
     threads: int = 1
     overlap: OverlapMode = "off"
-    delay_s: float = 0.0
 
 
 class Rig:
@@ -142,14 +143,8 @@ def running(plan: Plan, wrap: Callable[[ExpertTransport], ExpertTransport] = lam
     rig, spawn = Rig(plan, wrap), multiprocessing.get_context("spawn")
     processes: list[BaseProcess] = []
     try:
-        port = rig.port
-        if plan.delay_s:
-            here, there = spawn.Pipe()
-            processes.append(spawn.Process(target=run_relay, args=(port, plan.delay_s, there), daemon=True))
-            processes[-1].start()
-            port = here.recv()
         for number, experts in enumerate(plan.experts or ()):
-            arguments = (plan.model, tuple(experts), f"replica-{number}", port, rig.token)
+            arguments = (plan.model, tuple(experts), f"replica-{number}", rig.port, rig.token)
             processes.append(spawn.Process(target=run_replica, args=arguments, daemon=True))
             processes[-1].start()
         late_at = time.monotonic() + READY_S
@@ -192,3 +187,11 @@ def timed_tokens(rig: Rig, prompts: Sequence[Sequence[int]], num_tokens: int) ->
     started = time.perf_counter()
     rig.complete(prompts, num_tokens)
     return len(prompts) * num_tokens / (time.perf_counter() - started)
+
+
+def ms_per_step(rig: Rig, prompts: Sequence[Sequence[int]], num_tokens: int) -> float:
+    """Median time between two tokens, when all streams decode."""
+    streams = rig.streams(prompts, num_tokens)
+    return statistics.median(
+        (after - before) * 1000 for stream in streams for (_, before), (_, after) in pairwise(stream)
+    )

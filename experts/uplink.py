@@ -90,6 +90,7 @@ class ExpertUplink:
                     self._drain_reason = None
         finally:
             self.is_serving = False
+            self._executor.rows_done += int(self._pulse[ROWS_DONE])
             self._socket.close()
 
     @property
@@ -134,8 +135,10 @@ class ExpertUplink:
                     dispatches.append(message)
                 else:
                     self._handle(message)
-            if dispatches:
-                for answer in self._executor.execute(dispatches):
+            # With a kernel, these are what piled up behind something else: each has the whole capacity, as there.
+            together = [dispatches] if self._served is None else [[one] for one in dispatches]
+            for group in together:
+                for answer in self._executor.execute(group):
                     self._write(answer)
         except (WireError, JoinRefused):
             raise

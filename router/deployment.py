@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import sys
 import threading
 
 import uvicorn
@@ -22,10 +23,12 @@ HEALTH_CHECK_PERIOD_S = 1.0
 HEALTH_CHECK_TIMEOUT_S = 2.0
 SHUTDOWN_GRACE_S = 5.0
 APP_NAME = "router"
+SWITCH_INTERVAL_S = 0.0005  # so soon HTTP's thread lets the engine's go on, which is back from a kernel; 5 ms is a step
 
 
 class RouterReplica:
     def __init__(self, spec: RouterSpec) -> None:
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         listening = bind(spec.http_host, spec.http_port)
         self._service = RouterService(spec)
         app = self._service.start()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, suppress
@@ -23,6 +25,29 @@ from moray.types import GeneratedToken, GenerationRequest
 Item = GeneratedToken | MorayError
 
 
+class _Outbox:
+    """What the engine has for the requests of one other loop. That loop is woken once for all that a step brings."""
+
+    def __init__(self, caller: asyncio.AbstractEventLoop) -> None:
+        self._caller = weakref.ref(caller)
+        self._waiting = deque[tuple[asyncio.Queue[Item], Item]]()
+        self._is_called = False
+
+    def put(self, items: asyncio.Queue[Item], item: Item) -> None:
+        """In the engine's thread."""
+        self._waiting.append((items, item))
+        caller = self._caller()
+        if not self._is_called and caller is not None and not caller.is_closed():
+            self._is_called = True
+            caller.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        self._is_called = False  # before looking: what is put from here on calls again
+        while self._waiting:
+            items, item = self._waiting.popleft()
+            items.put_nowait(item)
+
+
 class EngineThread:
     """``open_engine`` runs inside the new loop; the sockets that it opens belong to that loop and close with it."""
 
@@ -31,6 +56,7 @@ class EngineThread:
         self._open_engine, self._num_threads = open_engine, num_threads
         self._started: Future[Engine] = Future()
         self._loop: asyncio.AbstractEventLoop
+        self._outboxes = weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Outbox]()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> Engine:
@@ -67,13 +93,8 @@ class EngineThread:
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[GeneratedToken]:
         """Tokens of one request as they come; closing the iterator cancels it. Raises MorayError subclasses."""
-        caller, items = asyncio.get_running_loop(), asyncio.Queue[Item]()
-
-        def hand_over(item: Item) -> None:
-            if not caller.is_closed():
-                caller.call_soon_threadsafe(items.put_nowait, item)
-
-        sequence = Sequence(request, hand_over)
+        items, outbox = asyncio.Queue[Item](), self._outbox(asyncio.get_running_loop())
+        sequence = Sequence(request, lambda item: outbox.put(items, item))
         self._call(lambda: self._submit(sequence))
         try:
             while True:
@@ -86,6 +107,11 @@ class EngineThread:
         finally:
             with suppress(EngineStopped):
                 self._call(lambda: self._started.result().cancel(sequence))
+
+    def _outbox(self, caller: asyncio.AbstractEventLoop) -> _Outbox:
+        if caller not in self._outboxes:
+            self._outboxes[caller] = _Outbox(caller)
+        return self._outboxes[caller]
 
     def _submit(self, sequence: Sequence) -> None:
         try:

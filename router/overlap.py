@@ -1,7 +1,7 @@
-"""Whether a step runs as two micro-batches, one computed while the other waits for its experts; only where it pays.
+"""Whether a step runs as several micro-batches, one computed while others wait for their experts; only where it pays.
 
-It pays where waiting costs more than two smaller batches do, which depends on the model, the network, the cores and the
-number of rows, and changes with them. So it is measured: both ways, for steps of about the same size.
+It pays where waiting costs more than smaller batches do, which depends on the model, the network, the cores and the
+number of rows, and changes with them. So it is measured: every way, for steps of about the same size.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from moray.types import OverlapMode
 
-WAYS = (1, 2)  # parts of a step
+WAYS = (1, 2, 4)  # parts of a step: one waits; two hide half a step's computing behind a wait, four three quarters
 FIRST_SAMPLES = 4  # of each way, before the better one is taken
-TRY_AGAIN = 128  # steps; then the other way is measured once more
+TRY_AGAIN = 64  # steps; then another way is measured once more
 WEIGHT = 0.2  # of the newest sample
-OUTLIER = 3.0  # times the mean: a pause of the machine says nothing about either way
+OUTLIER = 3.0  # times the mean: a pause of the machine says nothing about the way
 MIN_ROWS = 8  # below it a step is all fixed cost
 
 
@@ -43,7 +43,9 @@ class Overlap:
         if measured.samples[fewest] < FIRST_SAMPLES:
             return WAYS[fewest]
         best = min(range(len(WAYS)), key=lambda way: measured.seconds[way])
-        return WAYS[1 - best if measured.steps % TRY_AGAIN == 0 else best]
+        if measured.steps % TRY_AGAIN:
+            return WAYS[best]
+        return WAYS[(best + 1 + measured.steps // TRY_AGAIN % (len(WAYS) - 1)) % len(WAYS)]  # the others in turn
 
     def note(self, num_rows: int, num_parts: int, seconds: float) -> None:
         """A step of so many rows took so long."""

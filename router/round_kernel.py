@@ -34,7 +34,7 @@ def send_round_kernel(
     rows: Rows,  # as they travel
     expert_ids: Ids,  # [T, K], ascending in every row
     uplink_of: Ids,  # [E], -1 without one
-    fds: Ids,  # [U]
+    fds: Ids,  # [U], -1 for one whose socket is not free
     seqs: Ids,  # [U] of each uplink's next dispatch
     max_rows: Ids,  # [U] of one frame
     layer: Int,
@@ -60,6 +60,8 @@ def send_round_kernel(
         if loads[uplink] > min(max_rows[uplink], wire.MAX_ROWS):
             return NOT_SENT
         if loads[uplink]:
+            if fds[uplink] < 0:
+                return NOT_SENT
             needed += _MAX_PLAIN_BYTES + loads[uplink] * (_NUMBER_BYTES + _GROUP_BYTES + row_bytes)
     if needed > frames.shape[0]:
         return NOT_SENT

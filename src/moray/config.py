@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     kv_cache_mb: int = Field(512, ge=1)  # memory of the KV cache, MiB; touched as it is used
     prefix_cache: bool = True  # whether requests take over each other's cache pages of equal prefixes
     context_length: int = Field(0, ge=0)  # tokens; 0: what the model was made for, as far as the cache holds it
-    overlap: OverlapMode = "auto"  # compute one half of a step while the other waits for experts; auto: where it pays
+    overlap: OverlapMode = "auto"  # compute one part of a step while another waits for experts; auto: where it pays
     router_threads: int = Field(0, ge=0)  # threads of the router's products; 0: half the cores
     replica_capacity_rows: int = Field(8192, ge=1)  # rows a replica accepts at once before it answers Busy
     expert_device: AskedDevice = "cpu"  # cuda: integer experts on a GPU; auto: there when there is one

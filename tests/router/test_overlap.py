@@ -18,7 +18,7 @@ from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
 from moray.router.backbone import Backbone
 from moray.router.forward import StepOutput, forward
 from moray.router.kv_cache import LayerCache, pages_needed
-from moray.router.overlap import FIRST_SAMPLES, MIN_ROWS, TRY_AGAIN, Overlap
+from moray.router.overlap import FIRST_SAMPLES, MIN_ROWS, TRY_AGAIN, WAYS, Overlap
 from moray.router.scheduler import SchedulerLimits
 from moray.router.step import Chunk, StepInputs, build_step, split_step
 from moray.router.timings import Timings
@@ -150,23 +150,25 @@ def run_steps(overlap: Overlap, seconds: dict[int, float], num_steps: int, num_r
     return ways
 
 
-@pytest.mark.parametrize("better, worse", [(1, 2), (2, 1)])
-def test_the_faster_way_is_taken_and_the_other_tried_now_and_then(better: int, worse: int) -> None:
+@pytest.mark.parametrize("best", WAYS)
+def test_the_fastest_way_is_taken_and_the_others_are_tried_now_and_then(best: int) -> None:
     overlap = Overlap()
-    ways = run_steps(overlap, {better: 1.0, worse: 1.3}, 10 * TRY_AGAIN)
-    settled = ways[2 * FIRST_SAMPLES :]
-    assert 0 < settled.count(worse) <= 10
-    assert run_steps(overlap, {better: 1.3, worse: 1.0}, 20 * TRY_AGAIN)[-TRY_AGAIN + 1 :].count(worse) > 100
+    ways = run_steps(overlap, {way: 1.0 if way == best else 1.3 for way in WAYS}, 20 * TRY_AGAIN)
+    settled = ways[len(WAYS) * FIRST_SAMPLES :]
+    assert set(settled) == set(WAYS) and settled.count(best) >= len(settled) - 20
+    later = WAYS[(WAYS.index(best) + 1) % len(WAYS)]  # things change
+    ways = run_steps(overlap, {way: 1.0 if way == later else 1.3 for way in WAYS}, 40 * TRY_AGAIN)
+    assert ways[-TRY_AGAIN + 1 :].count(later) > TRY_AGAIN // 2
 
 
 def test_small_steps_and_modes_leave_no_choice() -> None:
-    assert run_steps(Overlap(), {1: 1.0, 2: 0.1}, 50, MIN_ROWS - 1) == [1] * 50
+    assert run_steps(Overlap(), {1: 1.0, 2: 0.1, 4: 0.1}, 50, MIN_ROWS - 1) == [1] * 50
     assert run_steps(Overlap("off"), {1: 1.0, 2: 0.1}, 50) == [1] * 50
     assert run_steps(Overlap("on"), {1: 0.1, 2: 1.0}, 50) == [2] * 50
 
 
 def test_one_pause_of_the_machine_does_not_change_the_choice() -> None:
     overlap = Overlap()
-    run_steps(overlap, {1: 1.0, 2: 1.5}, 100)
+    run_steps(overlap, {1: 1.0, 2: 1.5, 4: 1.5}, 100)
     overlap.note(32, 1, 500.0)
     assert overlap.choose(32) == 1
