@@ -68,6 +68,7 @@ class Network:
     """``moray up`` and its HTTP API."""
 
     def __init__(self, summary: dict[str, Any]) -> None:
+        self.url = summary["url"]
         self.address, self.model = urllib.parse.urlsplit(summary["url"]).netloc, summary["model"]
 
     def complete(self, prompts: list[list[int]], num_tokens: int) -> Outputs:
