@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help init check test test-long bench demo clean
+.PHONY: help init check test test-long bench soak demo clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+: .*##' Makefile | sed 's/:.*##/ -/'
@@ -30,8 +30,11 @@ test: check      ## lint, types, unit and integration tests
 test-long: $(STAMP)  ## the suites that take longer: many configurations, fuzzing
 	$(RUN)/python -m pytest -m long --timeout 3600
 
-bench: $(STAMP)  ## every benchmark, one JSON object each
-	@for script in startup dispatch invariance integer decode; do $(RUN)/python benchmarks/$$script.py || exit 1; done
+bench: $(STAMP)  ## every benchmark, a table of claims; each one's JSON in bench-results/
+	$(RUN)/python benchmarks/table.py
+
+soak: $(STAMP)   ## half an hour at saturation: does anything grow?
+	$(RUN)/python benchmarks/soak.py
 
 demo: $(STAMP)   ## a whole network on this machine, streaming tokens
 	@$(RUN)/moray demo

@@ -1,8 +1,8 @@
 """What one dispatch costs: a row of 7,168 bf16 values to one and to eight experts and back, four ways, interleaved.
 
 - ``moray``: the product's data plane, NetworkExperts and Acceptor in the caller, UplinkThreads in every replica, with
-  an executor that answers the rows it got: only the feed-forward is left out. The router takes float32 results only,
-  so the row's 14,336 bytes travel as 3,584 float32 values;
+  experts of width 1, since their mathematics is not what is measured. The row's 14,336 bytes travel as 3,584 float32
+  values;
 - ``handle``: Serve DeploymentHandle calls with defaults;
 - ``tuned``: the best handle: gRPC (``_by_reference=False``), router and user code in one loop, no access log;
 - ``echo``: a bare echo of the same bytes over TCP, asyncio Protocol on the default event loop at both ends.
@@ -35,13 +35,15 @@ import torch
 import uvloop
 
 from measure import claim, machine, progress, report, summary_us
-from moray import wire
 from moray.cli.launch import reserve_port
 from moray.cli.network import terminated_as_interrupt
 from moray.experts.compiled import Rows
-from moray.experts.executor import Answer, Executor
+from moray.experts.executor import Executor
+from moray.experts.ffn import load_feed_forward
+from moray.experts.served import served_experts
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_threads import UplinkThreads
+from moray.experts.weights import ExpertFunction
 from moray.nodes.cluster import SLOT_RESOURCE, ClusterSpec, start_cluster, stop_cluster
 from moray.router.directory import Directory
 from moray.router.listener import Acceptor, NetworkIdentity, listen
@@ -52,7 +54,9 @@ T = TypeVar("T")
 HOST = "127.0.0.1"
 MODEL_ID = "0" * 64
 NUM_EXPERTS = 8
-WIDTH = 7168
+WIDTH = 7168  # bf16 values
+HIDDEN_SIZE = WIDTH // 2  # float32 values
+CAPACITY_ROWS = 1 << 12
 FAN_OUTS = (1, NUM_EXPERTS)
 READY_S = 180.0
 LENGTH = "<I"  # a format, since struct.Struct cannot be sent to a replica
@@ -61,13 +65,6 @@ CALLERS = {"default": ("moray", "handle", "echo"), "tuned": ("tuned",)}
 TUNED_ENV = {"RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0", "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
 CALLS_IN_A_ROW = {"moray": 5, "echo": 5, "handle": 1, "tuned": 1}
 PAUSE_S = 0.003  # between two kinds: what a handle call leaves to be done is not the next kind's cost
-
-
-class EchoExecutor(Executor):
-    """Answers the rows it got."""
-
-    def execute(self, dispatches: Any) -> list[Answer]:
-        return [wire.Result(d.seq, np.array(d.hidden_states)) for d in dispatches]
 
 
 class EchoProtocol(asyncio.Protocol):
@@ -118,8 +115,10 @@ class EchoExpert:
                 numeric_class="float32",
                 token=token,
             )
-            executor = EchoExecutor({}, WIDTH // 2, 1 << 20)
-            self._uplinks = UplinkThreads([(HOST, router_port)], identity, executor, time.time_ns)
+            thin = load_feed_forward(torch.zeros(2, HIDDEN_SIZE), torch.zeros(HIDDEN_SIZE, 1))
+            weights: dict[int, dict[int, ExpertFunction]] = {expert: {0: thin}}
+            executor, served = Executor(weights, HIDDEN_SIZE, CAPACITY_ROWS), served_experts(weights, CAPACITY_ROWS)
+            self._uplinks = UplinkThreads([(HOST, router_port)], identity, executor, time.time_ns, served)
             self._uplinks.start()
         gc.freeze()  # as ExpertReplica does
 
@@ -244,7 +243,7 @@ async def open_moray(port: int, token: bytes, row: torch.Tensor) -> tuple[Direct
 
     async def call(count: int) -> Rows:
         outputs = await experts.dispatch(0, same_bytes, expert_ids[count])
-        assert outputs.shape == (1, count, WIDTH // 2)
+        assert outputs.shape == (1, count, HIDDEN_SIZE)
         return outputs
 
     return directory, call

@@ -2,7 +2,8 @@
 
 ``moray up`` with eight nodes; more streams than a step takes keep coming, each a prompt with a shared beginning and a
 random end. Every minute: resident memory and open descriptors of the router and of the replicas, and the time between
-tokens. Compared are the first and the last third, without the first minutes, in which caches fill.
+tokens. Compared are the first and the last third, without the first minutes. The KV cache is small, so that it is full
+from the beginning and requests are preempted.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import statistics
 import tempfile
@@ -28,6 +30,7 @@ from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
 
 STREAMS = 96  # 64 run at once, the others wait for a place
 SHARED_TOKENS, OWN_TOKENS, NEW_TOKENS = 96, 40, 64
+KV_CACHE_MB = 14
 WARM_UP = 0.2  # of the time
 MAX_GROWTH, MAX_LATENCY_GROWTH = 0.05, 0.15
 
@@ -115,6 +118,7 @@ def main() -> None:
     options = parser.parse_args()
     facts, period_s = machine("ray"), min(60.0, options.minutes * 60 / 12)
     counts, gaps = {"whole": 0, "broken": 0}, list[float]()
+    os.environ["MORAY_KV_CACHE_MB"] = str(KV_CACHE_MB)
     with tempfile.TemporaryDirectory() as scratch, terminated_as_interrupt():
         model = Path(scratch) / "demo-model"
         write_random_checkpoint(model, DEMO_CONFIG, seed=0)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from moray.experts.compiled import Rows
+from moray.router.sampling_kernel import draw_kernel
 from moray.types import GeneratedToken, SamplingParams
 
 GREEDY_BELOW = 1e-5  # temperature; smaller ones would overflow and pick the maximum anyway
@@ -33,7 +34,7 @@ def next_tokens(logits: Rows, params: Sequence[SamplingParams], positions: Seque
     for row, (sampling, position) in enumerate(zip(params, positions, strict=True)):
         token_id = greedy[row]
         if sampling.temperature >= GREEDY_BELOW:
-            token_id = _draw(_probabilities(torch.from_numpy(logits[row]), sampling), uniform(sampling.seed, position))
+            token_id = _drawn(logits[row], sampling, uniform(sampling.seed, position))
         tokens.append(_with_logprobs(token_id, logits[row], sampling.num_logprobs))
     return tokens
 
@@ -43,6 +44,12 @@ def uniform(seed: int, position: int) -> float:
     key = f"{seed}:{position}".encode()
     word = int.from_bytes(blake2b(key, digest_size=8, person=b"moray-sampling").digest(), "little")
     return float(word >> 11) * 2.0**-53
+
+
+def _drawn(row: Rows, sampling: SamplingParams, fraction: float) -> int:
+    if sampling.top_p >= 1.0 and not 0 < sampling.top_k < len(row):  # nothing to filter: the usual request
+        return int(draw_kernel(row, sampling.temperature, fraction))
+    return _draw(_probabilities(torch.from_numpy(row), sampling), fraction)
 
 
 def _probabilities(row: Tensor, sampling: SamplingParams) -> Tensor:
