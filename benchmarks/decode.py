@@ -303,8 +303,6 @@ def claims_of(numeric_class: str, cells: list[dict[str, Any]]) -> list[dict[str,
     limits = [
         (one, "network_to_transformers", 1.5),
         (many, "network_to_transformers", 2.0),
-        (one, "network_to_in_process", 0.6),
-        (many, "network_to_in_process", 0.85),
     ]
     lines = [
         claim(

@@ -83,7 +83,7 @@ class ExpertUplink:
                     return
                 if data is not None:
                     self._take(data)
-                elif not self.was_welcomed and monotonic() > late_at:
+                if not self.was_welcomed and monotonic() > late_at:  # also one that sends byte by byte
                     raise WireError("the router did not welcome in time")
                 if self._drain_reason is not None and self.is_serving:
                     self._write(wire.Drain(self._drain_reason))
