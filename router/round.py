@@ -78,21 +78,16 @@ class Round:
     def _send_compiled(self) -> bool:
         """False, and nothing is sent, when this is not a usual round."""
         chosen = self._experts.choose_all(self._expert_ids)
-        if chosen is None:
+        if chosen is None or not self._rows.flags.carray or not self._expert_ids.flags.carray:
             return False
         uplinks, uplink_of = chosen
-        fds = np.array([uplink.bare_fd for uplink in uplinks], np.int64)
-        if (fds < 0).any() or not self._rows.flags.carray or not self._expert_ids.flags.carray:
-            return False
-        self._places, plan = (
-            np.empty(len(self._answered), np.int64),
-            np.empty((len(uplinks), kernel.NUM_PLANNED), np.int64),
-        )
+        self._places = np.empty(len(self._answered), np.int64)
+        plan = np.empty((len(uplinks), kernel.NUM_PLANNED), np.int64)
         num_frames = kernel.send_round_kernel(
             _as_bytes(self._rows),
             self._expert_ids,
             uplink_of,
-            fds,
+            np.array([uplink.bare_fd for uplink in uplinks], np.int64),
             np.array([uplink.next_seq for uplink in uplinks], np.int64),
             np.array([uplink.max_rows for uplink in uplinks], np.int64),
             self._layer,
