@@ -50,31 +50,35 @@ async def forward(
     return StepOutput(logits, _unsound_rows(hidden_states, logits, step))
 
 
-LayerPass = Generator[Awaitable[Rows], Rows, Rows]  # yields what it waits for, is sent what comes of it
+LayerPass = Generator[Awaitable[Rows], Rows | None, Rows]  # yields what it waits for, is sent what comes of it
 
 
 async def _in_turn(passes: Sequence[LayerPass], first_rows: Sequence[int], timings: Timings) -> list[Rows]:
     """What the passes return. Each goes on when its experts have answered, in their order at every layer: a later part
     may be of the same prompt and read what an earlier one has written."""
-    waiting, done = [next(one, None) for one in passes], dict[int, Rows]()
+    waiting, done = dict[int, Awaitable[Rows]](), dict[int, Rows]()
+
+    def go_on(index: int, outputs: Rows | None) -> None:
+        try:
+            waiting[index] = passes[index].send(outputs)
+        except StopIteration as end:
+            done[index] = end.value
+
     try:
-        while len(done) < len(passes):
-            for index, one in enumerate(passes):
-                pending = waiting[index]
-                if pending is None:
-                    continue
+        for index in range(len(passes)):
+            go_on(index, None)
+        while waiting:
+            for index in sorted(waiting):
                 started = perf_counter()
-                outputs = await pending
+                outputs = await waiting[index]
                 timings.wait_s += perf_counter() - started
-                try:
-                    waiting[index] = one.send(outputs)
-                except StopIteration as end:
-                    waiting[index], done[index] = None, end.value
+                del waiting[index]
+                go_on(index, outputs)
     except ExpertsMissing as missing:
         rows = frozenset(first_rows[index] + row for row in missing.rows)
         raise ExpertsMissing(missing.experts, rows) from None
     finally:
-        for left in waiting:
+        for left in waiting.values():
             if isinstance(left, Coroutine):
                 left.close()
     return [done[index] for index in range(len(passes))]
@@ -102,7 +106,7 @@ def _layers(
 
 def _mixture(
     layer: Layer, hidden_states: Rows, normed: Rows, token_ids: Ids, experts: ExpertTransport, timings: Timings
-) -> Generator[Awaitable[Rows], Rows, None]:
+) -> Generator[Awaitable[Rows], Rows | None, None]:
     """Adds the shared and the routed experts' rows to ``hidden_states``."""
     assert layer.gate is not None
     started = perf_counter()
@@ -114,6 +118,7 @@ def _mixture(
         hidden_states += layer.local(normed)
     shared = perf_counter()
     outputs = yield pending
+    assert outputs is not None  # only the first turn is sent nothing
     answered = perf_counter()
     combine(hidden_states, outputs, choice.weights)
     combined = perf_counter()

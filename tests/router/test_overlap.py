@@ -23,6 +23,7 @@ from moray.router.scheduler import SchedulerLimits
 from moray.router.step import Chunk, StepInputs, build_step, split_step
 from moray.router.timings import Timings
 from moray.router.transport import ExpertsMissing, LocalExperts
+from moray.types import OverlapMode
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +138,18 @@ def test_an_engine_that_always_overlaps_gives_the_tokens_of_one_that_never_does(
         asyncio.run(recorder.finish())
         tokens.append({name: [token.token_id for token in recorder.tokens(name)] for name in recorder.outcomes})
     assert tokens[0] == tokens[1]
+
+
+@pytest.mark.parametrize("mode", ["on", "off"])
+def test_a_model_without_a_mixture_waits_for_nobody_and_ends(tmp_path: Path, mode: OverlapMode) -> None:
+    num_layers = TINY_CONFIG["num_hidden_layers"]
+    write_random_checkpoint(tmp_path, TINY_CONFIG | {"first_k_dense_replace": num_layers}, seed=4)
+    backbone, experts = load(tmp_path)
+    rounds = Rounds(experts)
+    recorder = Recorder(backbone, rounds, overlap=mode)
+    recorder.submit(greedy_request("a", [1, 2, 3], 5))
+    asyncio.run(recorder.finish())
+    assert len(recorder.tokens("a")) == 5 and rounds.log == []
 
 
 # -- the choice
