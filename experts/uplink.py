@@ -136,8 +136,8 @@ class ExpertUplink:
                 else:
                     self._handle(message)
             # With a kernel, these are what piled up behind something else: each has the whole capacity, as there.
-            together = [dispatches] if self._served is None else [[one] for one in dispatches]
-            for group in together:
+            groups = [[one] for one in dispatches] if self._served is not None else [dispatches] if dispatches else []
+            for group in groups:
                 for answer in self._executor.execute(group):
                     self._write(answer)
         except (WireError, JoinRefused):

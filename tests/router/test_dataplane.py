@@ -460,7 +460,10 @@ async def test_a_thread_that_cannot_dial_any_more_says_so() -> None:
 
 
 class BrokenExecutor(Executor):
+    num_asked = 0
+
     def execute(self, dispatches: Sequence[wire.Dispatch]) -> list[Answer]:
+        self.num_asked += 1
         raise RuntimeError("out of memory")
 
 
@@ -475,4 +478,5 @@ async def test_an_executor_that_raises_costs_its_uplink_and_the_replica_dials_ag
         assert uplink.is_closed
         await router.joined(1)
         assert uplink not in router.directory.uplinks.values()
+        assert broken.num_asked == 1  # by the dispatch; a handshake asks nothing of it
         thread.check()
