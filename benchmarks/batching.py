@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import tempfile
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from measure import claim, machine, percentile, report
-from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
-from moray.experts.sharding import write_shards
-from rig import Plan, Rig, in_sets, running
+from moray.experts.random_checkpoint import DEMO_CONFIG
+from rig import Plan, Rig, demo_models, in_sets, ms_between_tokens, running
 
 NODES, STREAMS, PROMPT_TOKENS = 8, 32, 16
 LIMIT = 3.8
@@ -31,7 +28,7 @@ def one_round(rig: Rig, groups: list[list[list[int]]], num_tokens: int) -> tuple
     for group in groups:
         streams = rig.streams(group, num_tokens)
         seconds += max(stream[-1][1] for stream in streams)
-        gaps += [(after - before) * 1000 for stream in streams for (_, before), (_, after) in pairwise(stream)]
+        gaps += ms_between_tokens(streams)
         outputs += [[token.token_id for token, _ in stream] for stream in streams]
     return len(outputs) * num_tokens / seconds, gaps, outputs
 
@@ -70,11 +67,8 @@ def main() -> None:
     options = parser.parse_args()
     facts = machine()
     num_tokens, rounds = (32, 1) if options.quick else (96, 3)
-    with tempfile.TemporaryDirectory() as scratch:
-        model, quantised = Path(scratch) / "model", Path(scratch) / "int8"
-        write_random_checkpoint(model, DEMO_CONFIG, seed=0)
-        write_shards(model, quantised, numeric_class="int8")
-        cells = [measure(model, "float32", num_tokens, rounds), measure(quantised, "int8", num_tokens, rounds)]
+    with demo_models() as models:
+        cells = [measure(model, numeric_class, num_tokens, rounds) for numeric_class, model in models.items()]
     claims = []
     for cell in cells:
         name, ratio = cell["numeric_class"], cell["together_to_one_by_one"]

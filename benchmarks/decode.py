@@ -36,8 +36,7 @@ from transformers import DeepseekV3ForCausalLM
 
 from measure import claim, machine, progress, report
 from moray.cli.network import terminated_as_interrupt
-from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
-from moray.experts.sharding import write_shards
+from moray.experts.random_checkpoint import DEMO_CONFIG
 from moray.experts.source import open_model
 from moray.experts.threads import row_threads
 from moray.router.backbone import load_backbone
@@ -45,6 +44,7 @@ from moray.router.engine import Engine
 from moray.router.engine_thread import EngineThread
 from moray.router.transport import LocalExperts
 from moray.types import GenerationRequest, RequestId, SamplingParams
+from rig import demo_models
 
 PROMPT_TOKENS = 16
 CONTEXT = 512
@@ -328,12 +328,9 @@ def run() -> None:
     facts, started = machine("ray", "transformers"), time.perf_counter()
     num_tokens, rounds = (64, 1) if options.quick else (96, 5)
     by_class: dict[str, list[dict[str, Any]]] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        model, quantised = Path(scratch) / "demo-model", Path(scratch) / "demo-model-int8"
-        write_random_checkpoint(model, DEMO_CONFIG, seed=0)
-        write_shards(model, quantised, numeric_class="int8")
-        oracle = Transformers(model)
-        for numeric_class, folder in (("float32", model), ("int8", quantised)):
+    with demo_models() as models, tempfile.TemporaryDirectory() as scratch:
+        oracle = Transformers(models["float32"])
+        for numeric_class, folder in models.items():
             progress(f"starting the network of {numeric_class} experts")
             with running_network(folder, Path(scratch) / f"state-{numeric_class}") as network:
                 in_process = InProcess(folder)

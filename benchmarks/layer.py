@@ -8,7 +8,6 @@ caches as cold as the decode loop leaves them.
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections.abc import Awaitable, Generator
 from pathlib import Path
@@ -16,11 +15,9 @@ from typing import Any
 
 from measure import claim, machine, percentile, report
 from moray.experts.compiled import Ids, Rows
-from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
-from moray.experts.sharding import write_shards
 from moray.experts.source import open_model
 from moray.router.transport import ExpertTransport, LocalExperts
-from rig import Plan, in_sets, running
+from rig import Plan, demo_models, in_sets, running
 
 NODES = 8
 LIMIT_US = 250.0
@@ -42,10 +39,10 @@ class Watched:
     def dispatch(self, layer: int, hidden_states: Rows, expert_ids: Ids) -> Awaitable[Rows]:
         started = time.perf_counter()
         pending = self._inner.dispatch(layer, hidden_states, expert_ids)
-        self._sent = time.perf_counter()
+        sent = time.perf_counter()
         if not self.is_on or len(hidden_states) > 1:
             return pending
-        self.send_us.append((self._sent - started) * 1e6)
+        self.send_us.append((sent - started) * 1e6)
         return _Timed(self, pending, started, layer, hidden_states, expert_ids)
 
     def compare(self, layer: int, hidden_states: Rows, expert_ids: Ids) -> None:
@@ -101,11 +98,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a quarter of the tokens")
     options = parser.parse_args()
     facts, num_tokens = machine(), 300 if options.quick else 1200
-    with tempfile.TemporaryDirectory() as scratch:
-        model, quantised = Path(scratch) / "model", Path(scratch) / "int8"
-        write_random_checkpoint(model, DEMO_CONFIG, seed=0)
-        write_shards(model, quantised, numeric_class="int8")
-        cells = [measure(folder, num_tokens) for folder in (model, quantised)]
+    with demo_models() as models:
+        cells = [measure(model, num_tokens) for model in models.values()]
     claims = [
         claim(
             f"{cell['numeric_class']}: at most {LIMIT_US:g} us beside the mathematics, p50",

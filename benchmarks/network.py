@@ -9,15 +9,13 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from measure import claim, machine, progress, report
-from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
-from moray.experts.sharding import write_shards
+from moray.experts.random_checkpoint import DEMO_CONFIG
 from moray.experts.threads import row_threads
-from rig import Plan, Rig, in_sets, running, timed_tokens
+from rig import Plan, Rig, demo_models, in_sets, running, timed_tokens
 
 NODES, PROMPT_TOKENS, CONTEXT = 8, 16, 256
 STREAMS = (1, 8, 32)
@@ -71,11 +69,8 @@ def main() -> None:
     options = parser.parse_args()
     facts = machine()
     num_tokens, rounds = (64, 5) if options.quick else (128, 15)
-    with tempfile.TemporaryDirectory() as scratch:
-        model, quantised = Path(scratch) / "model", Path(scratch) / "int8"
-        write_random_checkpoint(model, DEMO_CONFIG, seed=0)
-        write_shards(model, quantised, numeric_class="int8")
-        cells = measure(model, "float32", num_tokens, rounds) + measure(quantised, "int8", num_tokens, rounds)
+    with demo_models() as models:
+        cells = [cell for name, model in models.items() for cell in measure(model, name, num_tokens, rounds)]
     claims = [
         claim(
             f"{cell['numeric_class']}, {cell['streams']} streams: at least {LIMITS[cell['streams']]} x in-process",

@@ -8,6 +8,7 @@ import logging
 import multiprocessing
 import secrets
 import statistics
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -20,8 +21,10 @@ import torch
 
 from moray import wire
 from moray.experts.executor import Executor
+from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
 from moray.experts.row_format import row_format
 from moray.experts.served import served_experts
+from moray.experts.sharding import write_shards
 from moray.experts.source import ModelSource, known_digests, open_model
 from moray.experts.threads import row_threads
 from moray.experts.uplink import ReplicaIdentity
@@ -36,7 +39,7 @@ from moray.router.listener import Acceptor, NetworkIdentity, listen
 from moray.router.network_experts import NetworkExperts
 from moray.router.scheduler import SchedulerLimits
 from moray.router.transport import ExpertTransport, LocalExperts
-from moray.types import GeneratedToken, GenerationRequest, OverlapMode, RequestId, SamplingParams
+from moray.types import GeneratedToken, GenerationRequest, NumericClass, OverlapMode, RequestId, SamplingParams
 
 HOST = "127.0.0.1"
 READY_S = 120.0
@@ -189,9 +192,24 @@ def timed_tokens(rig: Rig, prompts: Sequence[Sequence[int]], num_tokens: int) ->
     return len(prompts) * num_tokens / (time.perf_counter() - started)
 
 
+Streams = Sequence[Sequence[tuple[GeneratedToken, float]]]  # as ``Rig.streams`` gives them
+
+
+def ms_between_tokens(streams: Streams) -> list[float]:
+    """Of every stream, from each token to its next."""
+    return [(after - before) * 1000 for stream in streams for (_, before), (_, after) in pairwise(stream)]
+
+
 def ms_per_step(rig: Rig, prompts: Sequence[Sequence[int]], num_tokens: int) -> float:
     """Median time between two tokens, when all streams decode."""
-    streams = rig.streams(prompts, num_tokens)
-    return statistics.median(
-        (after - before) * 1000 for stream in streams for (_, before), (_, after) in pairwise(stream)
-    )
+    return statistics.median(ms_between_tokens(rig.streams(prompts, num_tokens)))
+
+
+@contextmanager
+def demo_models() -> Iterator[dict[NumericClass, Path]]:
+    """The demo model's checkpoint, and what quantising makes of it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        models: dict[NumericClass, Path] = {"float32": Path(scratch) / "float32", "int8": Path(scratch) / "int8"}
+        write_random_checkpoint(models["float32"], DEMO_CONFIG, seed=0)
+        write_shards(models["float32"], models["int8"], numeric_class="int8")
+        yield models

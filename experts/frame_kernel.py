@@ -18,7 +18,7 @@ Bytes = NDArray[np.uint8]
 Int = Any  # one of numpy's or of Python's, all of 64 bits once compiled
 
 LENGTH_BYTES = 4
-FLOAT32, INT8 = 0, 3  # dtype codes
+FLOAT32, INT8 = (wire.DTYPE_CODES[np.dtype(kind)] for kind in (np.float32, np.int8))
 # What is read of a Dispatch: numbers first, then where its rows start.
 SEQ, LAYER, DEADLINE_MS, NUM_GROUPS, NUM_ROWS, DTYPE, HEIGHT, WIDTH, START = range(9)
 NUM_FIELDS = 9

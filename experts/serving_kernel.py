@@ -5,6 +5,8 @@ The kernel knows one whole Dispatch at a time, as ``wire.encode`` writes it. All
 
 from __future__ import annotations
 
+import socket
+
 import numpy as np
 
 from moray import wire
@@ -32,7 +34,7 @@ BEATS, ROWS_DONE, IS_STOPPED = range(3)  # places in ``pulse``
 NUM_PULSES = 3
 MOST = 8  # dispatches computed together
 DONE = -1  # in place of an expert
-NO_SIGNAL = 0x4000  # MSG_NOSIGNAL: a connection that is gone is an error, not the end of the process
+NO_SIGNAL = int(socket.MSG_NOSIGNAL)  # a connection that is gone is an error, not the end of the process
 
 
 @part

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from moray import wire
-from moray.experts import frame_kernel
 from moray.experts.compiled import Array, Ids, Rows
 from moray.router import round_kernel as kernel
 from moray.router.transport import ExpertsMissing, group_by_expert
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 ROOM_BYTES = 4 << 20  # for all frames of a compiled round, and for one result
 WAIT_MS = 5  # in one go for results, while the event loop stands still
 TURN_S = 0.02  # after which the event loop has its turn again, results or not, and however much a peer has to say
-_DTYPE_CODES = {np.dtype(np.float32): frame_kernel.FLOAT32, np.dtype(np.int8): frame_kernel.INT8}
 
 
 class Room:
@@ -92,7 +90,7 @@ class Round:
             np.array([uplink.max_rows for uplink in uplinks], np.int64),
             self._layer,
             int(self._experts.timeout_s * 1000),
-            _DTYPE_CODES[self._rows.dtype],
+            wire.DTYPE_CODES[self._rows.dtype],
             self._rows.shape[1],
             self._room.frames,
             self._places,
@@ -121,7 +119,7 @@ class Round:
                 plan,
                 self._places,
                 _as_bytes(self._answered),
-                _DTYPE_CODES[self._rows.dtype],
+                wire.DTYPE_CODES[self._rows.dtype],
                 self._rows.shape[1],
                 room.result,
                 WAIT_MS,

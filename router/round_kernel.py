@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import select
+import socket
+import time
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,11 +26,11 @@ WAITING, ANSWERED, LEFT = range(3)  # states; LEFT: to the event loop
 NOT_SENT = -1  # nothing went out: the round is not of the usual kind
 ALL_SETTLED, TIMED_OUT, GIVEN_BACK = range(3)  # how a collection ends
 
-_NO_WAIT = 0x4040  # MSG_DONTWAIT | MSG_NOSIGNAL
-_READABLE, _POLLFD_EVENTS = 1, 1  # POLLIN, and where a pollfd's events lie among its two int32
+_NO_WAIT = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+_READABLE, _POLLFD_EVENTS = select.POLLIN, 1  # and where a pollfd's events lie among its two int32
 _MAX_PLAIN_BYTES = 256  # of a Dispatch, beside groups and row numbers
 _GROUP_BYTES, _NUMBER_BYTES = 11, 5
-_MONOTONIC = 1  # CLOCK_MONOTONIC
+_MONOTONIC = time.CLOCK_MONOTONIC
 
 
 @kernel("i8(u1[:,::1], i8[:,::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8, i8, i8, u1[::1], i8[::1], i8[:,::1])")
@@ -74,7 +78,7 @@ def send_round_kernel(
     experts, group_sizes, fields = (
         np.empty(num_experts, np.int64),
         np.empty(num_experts, np.int64),
-        np.empty(9, np.int64),
+        np.empty(frame.NUM_FIELDS, np.int64),
     )
     row_index, place_of_row = np.empty(num_rows * per_row, np.int64), np.empty(num_rows, np.int64)
     num_frames, filled, at = 0, 0, 0

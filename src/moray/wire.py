@@ -51,7 +51,7 @@ _DTYPES: dict[int, np.dtype[Any]] = {
     3: np.dtype("i1"),
     4: np.dtype("<i4"),
 }  # 1 is kept for bfloat16
-_CODES = {dtype: code for code, dtype in _DTYPES.items()}
+DTYPE_CODES = {dtype: code for code, dtype in _DTYPES.items()}
 _EXT_MARKERS = range(0xC7, 0xCA)  # ext 8, 16 and 32: what a large tensor starts with
 _EXT_32 = struct.Struct(">BIb")  # marker, length, code
 _TENSOR_HEADERS = tuple(struct.Struct(f"<BB{ndim}I") for ndim in range(MAX_DIMENSIONS + 1))
@@ -224,10 +224,10 @@ def encode(message: Message) -> bytes:
 def _with_tensor(body: dict[str, object], tensor: Tensor) -> bytes:
     """A frame whose tensor comes last and goes past msgpack, which would copy it twice more: the nil that holds its
     place is the last byte."""
-    if tensor.dtype not in _CODES or tensor.ndim > MAX_DIMENSIONS:
+    if tensor.dtype not in DTYPE_CODES or tensor.ndim > MAX_DIMENSIONS:
         raise TypeError(f"an array of {tensor.ndim} dimensions of {tensor.dtype} does not travel")
     head: bytes = _pack(body)[:-1]
-    header = _TENSOR_HEADERS[tensor.ndim].pack(_CODES[tensor.dtype], tensor.ndim, *tensor.shape)
+    header = _TENSOR_HEADERS[tensor.ndim].pack(DTYPE_CODES[tensor.dtype], tensor.ndim, *tensor.shape)
     num_bytes = len(header) + tensor.nbytes
     start = _EXT_32.pack(0xC9, num_bytes, TENSOR_EXT)
     values = tensor if tensor.flags.c_contiguous else np.ascontiguousarray(tensor)
