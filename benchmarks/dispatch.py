@@ -48,6 +48,7 @@ from moray.nodes.cluster import SLOT_RESOURCE, ClusterSpec, start_cluster, stop_
 from moray.router.directory import Directory
 from moray.router.listener import Acceptor, NetworkIdentity, listen
 from moray.router.network_experts import NetworkExperts
+from moray.types import DataAddress
 
 T = TypeVar("T")
 
@@ -118,7 +119,7 @@ class EchoExpert:
             thin = load_feed_forward(torch.zeros(2, HIDDEN_SIZE), torch.zeros(HIDDEN_SIZE, 1))
             weights: dict[int, dict[int, ExpertFunction]] = {expert: {0: thin}}
             executor, served = Executor(weights, HIDDEN_SIZE, CAPACITY_ROWS), served_experts(weights, CAPACITY_ROWS)
-            self._uplinks = UplinkThreads([(HOST, router_port)], identity, executor, time.time_ns, served)
+            self._uplinks = UplinkThreads([DataAddress(HOST, router_port)], identity, executor, time.time_ns, served)
             self._uplinks.start()
         gc.freeze()  # as ExpertReplica does
 
@@ -236,7 +237,7 @@ async def open_moray(port: int, token: bytes, row: torch.Tensor) -> tuple[Direct
     identity = NetworkIdentity("bench", MODEL_ID, "float32", NUM_EXPERTS, f"{HOST}:{port}", token)
     directory = Directory(NUM_EXPERTS)
     acceptor = Acceptor(identity, directory)
-    open_moray.kept = await listen(acceptor, HOST, port), asyncio.create_task(acceptor.watch())  # type: ignore[attr-defined]
+    open_moray.kept = await listen(acceptor, DataAddress(HOST, port)), asyncio.create_task(acceptor.watch())  # type: ignore[attr-defined]
     same_bytes = row.view(torch.float32).numpy()
     experts = NetworkExperts(directory, acceptor.counters, timeout_s=30.0)
     expert_ids = {count: np.arange(count)[None] for count in FAN_OUTS}

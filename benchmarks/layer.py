@@ -1,4 +1,5 @@
-"""What a mixture layer costs beside its mathematics: one row to two experts over loopback.
+"""What a mixture layer costs beside its mathematics: one row to two experts over loopback TCP, and over the Unix
+socket that replicas on the router's machine use.
 
 A decode loop over eight replica processes, all as it is served but HTTP. Of every round: from the gate's choice to
 both outputs in place, less what the slower expert computes. That is measured in this process, on the same rows, with
@@ -70,14 +71,15 @@ class _Timed:
         return outputs
 
 
-def measure(model: Path, num_tokens: int) -> dict[str, Any]:
+def measure(model: Path, over_tcp: bool, num_tokens: int) -> dict[str, Any]:
     source, watched = open_model(model), list[Watched]()
 
     def wrap(inner: ExpertTransport) -> ExpertTransport:
         watched.append(Watched(inner, LocalExperts(source)))
         return watched[0]
 
-    plan = Plan(model, in_sets(source.architecture.num_experts, NODES), 2048, 1)
+    experts = in_sets(source.architecture.num_experts, NODES)
+    plan = Plan(model, experts, 2048, 1, over_tcp=over_tcp)
     with running(plan, wrap) as rig:
         rig.complete([[5] * 16], 64)  # warms up
         watched[0].is_on = True
@@ -85,6 +87,7 @@ def measure(model: Path, num_tokens: int) -> dict[str, Any]:
     rounds, compute = watched[0].rounds_us, percentile(watched[0].compute_us, 50)
     return {
         "numeric_class": source.numeric_class,
+        "link": "TCP" if over_tcp else "Unix socket",
         "round_us": {"p50": round(percentile(rounds, 50), 1), "p90": round(percentile(rounds, 90), 1)},
         "sending_us_p50": round(percentile(watched[0].send_us, 50), 1),
         "slower_expert_us_p50": round(compute, 1),
@@ -99,10 +102,10 @@ def main() -> None:
     options = parser.parse_args()
     facts, num_tokens = machine(), 300 if options.quick else 1200
     with demo_models() as models:
-        cells = [measure(model, num_tokens) for model in models.values()]
+        cells = [measure(model, over_tcp, num_tokens) for model in models.values() for over_tcp in (True, False)]
     claims = [
         claim(
-            f"{cell['numeric_class']}: at most {LIMIT_US:g} us beside the mathematics, p50",
+            f"{cell['numeric_class']} over {cell['link']}: at most {LIMIT_US:g} us beside the mathematics, p50",
             cell["non_compute_us_p50"],
             cell["non_compute_us_p50"] <= LIMIT_US,
         )

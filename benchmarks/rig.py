@@ -39,7 +39,15 @@ from moray.router.listener import Acceptor, NetworkIdentity, listen
 from moray.router.network_experts import NetworkExperts
 from moray.router.scheduler import SchedulerLimits
 from moray.router.transport import ExpertTransport, LocalExperts
-from moray.types import GeneratedToken, GenerationRequest, NumericClass, OverlapMode, RequestId, SamplingParams
+from moray.types import (
+    DataAddress,
+    GeneratedToken,
+    GenerationRequest,
+    NumericClass,
+    OverlapMode,
+    RequestId,
+    SamplingParams,
+)
 
 HOST = "127.0.0.1"
 READY_S = 120.0
@@ -56,6 +64,7 @@ class Plan:
     streams: int
     threads: int = 1
     overlap: OverlapMode = "off"
+    over_tcp: bool = False  # as replicas on other machines; else over a Unix socket, as those on the router's
 
 
 class Rig:
@@ -65,21 +74,16 @@ class Rig:
         self, plan: Plan, wrap: Callable[[ExpertTransport], ExpertTransport] = lambda experts: experts
     ) -> None:
         self.plan, self._wrap = plan, wrap
-        self._source, self._token, self._port = open_model(plan.model), secrets.token_bytes(32), 0
+        self._source, self.token = open_model(plan.model), secrets.token_bytes(32)
+        self._folder = tempfile.TemporaryDirectory()
+        self.address = DataAddress(HOST, 0, "" if plan.over_tcp else f"{self._folder.name}/router.sock")
         self.directory = Directory(self._source.architecture.num_experts)
         self.generator = EngineThread(self._open_engine, plan.threads)
         self.engine = self.generator.start()
 
-    @property
-    def port(self) -> int:
-        return self._port
-
-    @property
-    def token(self) -> bytes:
-        return self._token
-
     def stop(self) -> None:
         self.generator.stop()
+        self._folder.cleanup()
 
     def complete(self, prompts: Sequence[Sequence[int]], num_tokens: int) -> list[list[int]]:
         """New tokens of each prompt, all sent at once, greedy."""
@@ -127,16 +131,17 @@ class Rig:
             yield LocalExperts(self._source)
             return
         num_experts, numeric_class = self._source.architecture.num_experts, self._source.numeric_class
-        identity = NetworkIdentity("bench", self._source.model_id, numeric_class, num_experts, "bench", self._token)
+        identity = NetworkIdentity("bench", self._source.model_id, numeric_class, num_experts, "bench", self.token)
         acceptor = Acceptor(identity, self.directory)
-        server = await listen(acceptor, HOST, 0)
-        self._port = server.sockets[0].getsockname()[1]
+        servers = await listen(acceptor, self.address)
+        self.address = self.address._replace(port=servers[0].sockets[0].getsockname()[1])
         watch = asyncio.create_task(acceptor.watch())
         try:
             yield NetworkExperts(self.directory, acceptor.counters, 10.0, row_format(numeric_class))
         finally:
             watch.cancel()
-            server.close()
+            for server in servers:
+                server.close()
             self.directory.close_all("the benchmark is over")
 
 
@@ -147,7 +152,7 @@ def running(plan: Plan, wrap: Callable[[ExpertTransport], ExpertTransport] = lam
     processes: list[BaseProcess] = []
     try:
         for number, experts in enumerate(plan.experts or ()):
-            arguments = (plan.model, tuple(experts), f"replica-{number}", rig.port, rig.token)
+            arguments = (plan.model, tuple(experts), f"replica-{number}", rig.address, rig.token)
             processes.append(spawn.Process(target=run_replica, args=arguments, daemon=True))
             processes[-1].start()
         late_at = time.monotonic() + READY_S
@@ -163,7 +168,7 @@ def running(plan: Plan, wrap: Callable[[ExpertTransport], ExpertTransport] = lam
             process.join()
 
 
-def run_replica(model: Path, experts: tuple[int, ...], name: str, port: int, token: bytes) -> None:
+def run_replica(model: Path, experts: tuple[int, ...], name: str, address: DataAddress, token: bytes) -> None:
     logging.disable(logging.WARNING)  # it dials until it is ended
     torch.set_num_threads(1)
     row_threads.resize(1)
@@ -173,7 +178,7 @@ def run_replica(model: Path, experts: tuple[int, ...], name: str, port: int, tok
     executor = Executor(weights, source.architecture.hidden_size, CAPACITY_ROWS, rows)
     digests = wire.digest_of(known_digests(source, experts))
     identity = ReplicaIdentity("bench", name, experts, digests, source.model_id, source.numeric_class, token)
-    threads = UplinkThreads([(HOST, port)], identity, executor, time.time_ns, served_experts(weights, CAPACITY_ROWS))
+    threads = UplinkThreads([address], identity, executor, time.time_ns, served_experts(weights, CAPACITY_ROWS))
     threads.start()
     while threads.are_alive:
         time.sleep(1.0)

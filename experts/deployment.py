@@ -24,7 +24,7 @@ from moray.experts.source import known_digests, open_model
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_threads import UplinkThreads
 from moray.experts.weights import pack_expert
-from moray.types import AskedDevice
+from moray.types import AskedDevice, DataAddress
 
 HEALTH_CHECK_PERIOD_S = 1.0
 HEALTH_CHECK_TIMEOUT_S = 2.0
@@ -37,7 +37,7 @@ class ExpertSpec:
 
     model: str
     experts: tuple[int, ...]
-    routers: tuple[tuple[str, int], ...]  # data addresses
+    routers: tuple[DataAddress, ...]
     wire_token_file: str
     incarnation_dir: str  # one counter per (node, replica)
     capacity_rows: int

@@ -67,7 +67,8 @@ class ExpertUplink:
         self._drain_reason: str | None = None
         self._is_ended = False
         connection.setblocking(True)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if connection.family != socket.AF_UNIX:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for option, seconds in ((socket.SO_RCVTIMEO, READ_TIMEOUT_S), (socket.SO_SNDTIMEO, SEND_TIMEOUT_S)):
             connection.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(seconds), int(seconds % 1 * 1e6)))
 

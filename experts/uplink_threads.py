@@ -9,12 +9,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from moray.errors import ExpertUnavailable, JoinRefused, WireError
 from moray.experts.executor import Executor
 from moray.experts.served import ServedExperts
 from moray.experts.uplink import ExpertUplink, ReplicaIdentity
+from moray.types import DataAddress
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class RouterThread:
 
     def __init__(
         self,
-        address: tuple[str, int],
+        address: DataAddress,
         name: str,
         next_incarnation: Callable[[], int],
         make_uplink: Callable[[socket.socket, int, Callable[[], None]], ExpertUplink],
@@ -39,9 +40,10 @@ class RouterThread:
         self._address, self._name = address, name
         self._next_incarnation, self._make_uplink = next_incarnation, make_uplink
         self._uplink: ExpertUplink | None = None
+        self._shuns_local = False  # the last connection to its Unix socket came to nothing: now TCP is tried
         self._stop = threading.Event()
         self._beats, self._seen, self._seen_at = 0, (0, 0), time.monotonic()
-        self._thread = threading.Thread(target=self._run, name=f"uplink {address[0]}:{address[1]}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"uplink {address}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -87,26 +89,40 @@ class RouterThread:
         """One connection, from the dial to its end; whether the router welcomed it."""
         incarnation = self._next_incarnation()
         try:
-            connection = socket.create_connection(self._address, DIAL_TIMEOUT_S)
+            connection = self._dial()
             self._uplink = uplink = self._make_uplink(connection, incarnation, self._beat)
         except OSError as exc:
-            logger.warning("%s: router %s:%d: %s", self._name, *self._address, exc)
+            logger.warning("%s: router %s: %s", self._name, self._address, exc)
             return False
         try:
             if self._stop.is_set():  # said before there was an uplink to end
                 uplink.end()
             uplink.run()
         except (OSError, WireError, JoinRefused) as exc:
-            logger.warning("%s: router %s:%d: %s", self._name, *self._address, exc)
+            logger.warning("%s: router %s: %s", self._name, self._address, exc)
         finally:
             self._uplink = None
+        self._shuns_local = connection.family == socket.AF_UNIX and not uplink.was_welcomed
         return uplink.was_welcomed
+
+    def _dial(self) -> socket.socket:
+        """Over the router's Unix socket where that leads to it: on another machine the path may lead nowhere, or to
+        the router of another network."""
+        host, port, path = self._address
+        if path and not self._shuns_local:
+            with suppress(OSError), ExitStack() as undo:
+                connection = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+                connection.settimeout(DIAL_TIMEOUT_S)
+                connection.connect(path)
+                undo.pop_all()
+                return connection
+        return socket.create_connection((host, port), DIAL_TIMEOUT_S)
 
 
 class UplinkThreads:
     def __init__(
         self,
-        routers: Sequence[tuple[str, int]],
+        routers: Sequence[DataAddress],
         identity: ReplicaIdentity,
         executor: Executor,
         next_incarnation: Callable[[], int],

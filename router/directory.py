@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from moray.errors import JoinRefused
-from moray.experts.compiled import Ids
+from moray.router.lanes import Lanes
 from moray.router.uplink import Uplink
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ class Directory:
         self.uplinks: dict[tuple[str, str], Uplink] = {}
         self._by_expert: dict[int, list[Uplink]] = {expert: [] for expert in range(num_experts)}
         self._missing = frozenset(range(num_experts))
-        self._only: tuple[list[Uplink], Ids] | None = None
+        self.only_lanes: Lanes | None = None  # where every expert has one usable replica: nothing is to be chosen
         self._incarnations: dict[tuple[str, str], int] = {}  # the highest seen, also of those that left
 
     def register(self, uplink: Uplink) -> None:
@@ -60,19 +60,14 @@ class Directory:
                 for expert in uplink.join.experts:
                     self._by_expert[expert].append(uplink)
         self._missing = frozenset(expert for expert, replicas in self._by_expert.items() if not replicas)
-        self._only = self._find_only_replicas()
+        self.only_lanes = self._find_only_lanes()
 
-    def _find_only_replicas(self) -> tuple[list[Uplink], Ids] | None:
+    def _find_only_lanes(self) -> Lanes | None:
         if any(len(replicas) != 1 for replicas in self._by_expert.values()):
             return None
         uplinks = [uplink for uplink in self.uplinks.values() if uplink.is_usable]
         place_of = {uplink: place for place, uplink in enumerate(uplinks)}
-        return uplinks, np.array([place_of[self._by_expert[expert][0]] for expert in range(self.num_experts)])
-
-    def only_replicas(self) -> tuple[list[Uplink], Ids] | None:
-        """Where every expert has one usable replica, and so there is nothing to choose: the uplinks, and each expert's
-        place among them."""
-        return self._only
+        return Lanes(uplinks, np.array([place_of[self._by_expert[expert][0]] for expert in range(self.num_experts)]))
 
     def replicas(self, expert: int) -> list[Uplink]:
         return self._by_expert[expert]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,11 +14,15 @@ from moray import wire
 from moray.errors import JoinRefused, PortTaken
 from moray.router.directory import Directory
 from moray.router.uplink import Uplink
+from moray.types import DataAddress
 
 MAX_PENDING_PER_ADDRESS = 256  # a whole local network may dial at once
 PING_PERIOD_S = 1.0
 SUSPECT_AFTER_S = 2.5  # without a word
 CLOSE_AFTER_S = 15.0
+BACKLOG = 1024
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +140,16 @@ class Acceptor:
                     uplink.is_suspect = True
 
 
-async def listen(acceptor: Acceptor, host: str, port: int) -> asyncio.Server:
-    """Raises PortTaken when the address cannot be bound."""
-    loop = asyncio.get_running_loop()
+async def listen(acceptor: Acceptor, address: DataAddress) -> list[asyncio.Server]:
+    """The first is TCP. Raises PortTaken when that cannot be bound; without the Unix socket all is only slower."""
+    loop, (host, port, path) = asyncio.get_running_loop(), address
     try:
-        return await loop.create_server(lambda: Uplink(acceptor), host, port, backlog=1024)
+        servers = [await loop.create_server(lambda: Uplink(acceptor), host, port, backlog=BACKLOG)]
     except OSError as exc:
-        raise PortTaken(f"cannot listen on {host}:{port} ({exc.strerror}); give another --data-port") from None
+        raise PortTaken(f"cannot listen on {address} ({exc.strerror}); give another --data-port") from None
+    if path:
+        try:
+            servers.append(await loop.create_unix_server(lambda: Uplink(acceptor), path, backlog=BACKLOG))
+        except OSError as exc:
+            logger.warning("replicas on this machine use TCP, not %s: %s", path, exc.strerror or exc)
+    return servers

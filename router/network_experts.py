@@ -10,6 +10,7 @@ import numpy as np
 from moray.experts.compiled import Ids, Rows
 from moray.experts.row_format import FLOAT32_ROWS, RowFormat
 from moray.router.directory import Directory
+from moray.router.lanes import Lanes
 from moray.router.listener import Counters
 from moray.router.round import Room, Round
 from moray.router.selection import choose
@@ -45,12 +46,10 @@ class NetworkExperts:
         index = choose([uplink.candidate() for uplink in replicas], num_rows, self._rng)
         return None if index is None else replicas[index]
 
-    def choose_all(self, expert_ids: Ids) -> tuple[list[Uplink], Ids] | None:
-        """Uplinks, and each expert's place among them, -1 where nobody asks. None when one that is asked for
-        has no replica."""
-        only = self.directory.only_replicas()
-        if only is not None:
-            return only
+    def choose_all(self, expert_ids: Ids) -> Lanes | None:
+        """A replica of each expert that is asked for; None when one of them has none."""
+        if self.directory.only_lanes is not None:
+            return self.directory.only_lanes
         uplink_of, uplinks = np.full(self.directory.num_experts, -1), dict[Uplink, int]()
         experts, counts = np.unique(expert_ids, return_counts=True)
         for expert, count in zip(experts.tolist(), counts.tolist(), strict=True):
@@ -58,4 +57,4 @@ class NetworkExperts:
             if uplink is None:
                 return None
             uplink_of[expert] = uplinks.setdefault(uplink, len(uplinks))
-        return list(uplinks), uplink_of
+        return Lanes(list(uplinks), uplink_of)

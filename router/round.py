@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Mapping, Sequence
-from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,10 +37,18 @@ class Room:
         self.turned_at = monotonic()
 
 
-class _Frame(NamedTuple):
-    uplink: Uplink
-    seq: int
-    num_places: int  # that wait for its answer
+class _Frame:
+    """One of a compiled round, as long as it has no answer."""
+
+    __slots__ = ("count", "first", "index", "round", "seq", "uplink")
+
+    def __init__(self, round_: Round, index: int, uplink: Uplink, seq: int, first: int, count: int) -> None:
+        self.round, self.index, self.uplink, self.seq = round_, index, uplink, seq
+        self.first, self.count = first, count  # its places among the round's
+
+    def take(self, answer: Answer) -> None:
+        """It came through the event loop."""
+        self.round._take(self, answer)
 
 
 class Round:
@@ -55,10 +62,10 @@ class Round:
         self._failed: dict[int, set[Uplink]] = {}  # by expert
         self._plan: Ids | None = None  # of a compiled round
         self._waiting: dict[int, _Frame] = {}  # its frames without an answer, by their place in the plan
-        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if not self._num_pending:
-            self._done.set_result(None)
-        elif not self._send_compiled():
+        self._is_over = not self._num_pending
+        self._problem: ExpertsMissing | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        if self._num_pending and not self._send_compiled():
             self._send(group_by_expert(expert_ids))
 
     def __await__(self) -> Generator[Any, None, Rows]:
@@ -67,7 +74,14 @@ class Round:
         if monotonic() - self._room.turned_at > TURN_S:
             self._room.turned_at = monotonic()
             yield  # one turn of the loop
-        yield from self._done
+        if not self._is_over:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                yield from self._waiter
+            finally:  # also when cancelled: what comes now is not wanted
+                self._is_over = True
+        if self._problem is not None:
+            raise self._problem
         outputs = self._experts.row_format.decode(self._answered)
         return outputs.reshape(*self._expert_ids.shape, outputs.shape[1])
 
@@ -75,23 +89,22 @@ class Round:
 
     def _send_compiled(self) -> bool:
         """False, and nothing is sent, when this is not a usual round."""
-        chosen = self._experts.choose_all(self._expert_ids)
-        if chosen is None or not self._rows.flags.carray or not self._expert_ids.flags.carray:
+        lanes = self._experts.choose_all(self._expert_ids)
+        if lanes is None or not self._rows.flags.carray or not self._expert_ids.flags.carray:
             return False
-        uplinks, uplink_of = chosen
+        lanes.look(self._expert_ids)
+        width, dtype, timeout_s = self._rows.shape[1], self._rows.dtype, self._experts.timeout_s
         self._places = np.empty(len(self._answered), np.int64)
-        plan = np.empty((len(uplinks), kernel.NUM_PLANNED), np.int64)
+        plan = np.empty((len(lanes.uplinks), kernel.NUM_PLANNED), np.int64)
         num_frames = kernel.send_round_kernel(
             _as_bytes(self._rows),
             self._expert_ids,
-            uplink_of,
-            np.array([uplink.bare_fd for uplink in uplinks], np.int64),
-            np.array([uplink.next_seq for uplink in uplinks], np.int64),
-            np.array([uplink.max_rows for uplink in uplinks], np.int64),
+            lanes.uplink_of,
+            lanes.numbers,
             self._layer,
-            int(self._experts.timeout_s * 1000),
-            wire.DTYPE_CODES[self._rows.dtype],
-            self._rows.shape[1],
+            int(timeout_s * 1000),
+            wire.DTYPE_CODES[dtype],
+            width,
             self._room.frames,
             self._places,
             plan,
@@ -100,12 +113,11 @@ class Round:
             return False
         self._plan = plan[:num_frames]
         for index, (place, _, seq, first, count, start, end, sent, _) in enumerate(self._plan.tolist()):
-            uplink = uplinks[place]
+            frame = self._waiting[index] = _Frame(self, index, lanes.uplinks[place], seq, first, count)
             unsent = b"" if start + sent == end else self._room.frames[start + sent : end].tobytes()
-            on_answer = partial(self._take, index, slice(first, first + count))
-            shape = (count, self._rows.shape[1])
-            uplink.sent_bare(unsent, shape, self._rows.dtype, self._experts.timeout_s, on_answer)
-            self._waiting[index] = _Frame(uplink, seq, count)
+            frame.uplink.sent_bare(unsent, (count, width), dtype, timeout_s, frame.take)
+            if unsent:  # the event loop has to send that first
+                self._plan[index, kernel.STATE] = kernel.LEFT
         return True
 
     def _collect_compiled(self, plan: Ids) -> None:
@@ -130,16 +142,16 @@ class Round:
             for index in [index for index in self._waiting if states[index] == kernel.ANSWERED]:
                 frame = self._waiting.pop(index)
                 frame.uplink.answered_bare(frame.seq, now)
-                self._count_answered(frame.num_places)
+                self._count_answered(frame.count)
             if ending == kernel.GIVEN_BACK:
                 index, count = room.given_back.tolist()
                 self._waiting[index].uplink.data_received(room.result[:count].tobytes())
 
-    def _take(self, index: int, where: slice, answer: Answer) -> None:
-        """The answer to a compiled round's frame came through the event loop."""
+    def _take(self, frame: _Frame, answer: Answer) -> None:
         assert self._plan is not None
-        self._plan[index, kernel.STATE] = kernel.ANSWERED
-        self._put(self._waiting.pop(index).uplink, self._places[where].tolist(), answer)
+        self._plan[frame.index, kernel.STATE] = kernel.ANSWERED
+        del self._waiting[frame.index]
+        self._put(frame.uplink, self._places[frame.first : frame.first + frame.count].tolist(), answer)
 
     # -- message by message
 
@@ -156,8 +168,8 @@ class Round:
                 chosen.setdefault(uplink, {})[expert] = places
         if missing:
             rows = {place // self._expert_ids.shape[1] for expert in missing for place in places_of[expert]}
-            self._done.set_exception(ExpertsMissing(frozenset(missing), frozenset(rows)))
-            self._done.exception()  # a round that was abandoned for another reason leaves no complaint
+            self._problem = ExpertsMissing(frozenset(missing), frozenset(rows))
+            self._end()
             return
         for uplink, whole in chosen.items():
             self._send_loads(uplink, split_load(whole, self._max_rows(uplink)))
@@ -171,7 +183,7 @@ class Round:
         groups = [(expert, len(part)) for expert, part in load.items()]
 
         def on_answer(answer: Answer) -> None:
-            if others and not isinstance(answer, DispatchFailed) and not self._done.done():
+            if others and not isinstance(answer, DispatchFailed) and not self._is_over:
                 self._send_loads(uplink, others)
             unsent = [place for load in others for part in load.values() for place in part]
             self._put(uplink, places, answer, unsent)
@@ -180,7 +192,7 @@ class Round:
 
     def _put(self, uplink: Uplink, places: list[int], answer: Answer, unsent: Sequence[int] = ()) -> None:
         """Outputs to their places; with a failure, these and what was to follow go to another replica."""
-        if self._done.done():  # cancelled, or over for want of another expert
+        if self._is_over:  # cancelled, or over for want of another expert
             return
         if isinstance(answer, DispatchFailed):
             self._experts.counters.retries += 1
@@ -196,8 +208,13 @@ class Round:
 
     def _count_answered(self, num_places: int) -> None:
         self._num_pending -= num_places
-        if not self._num_pending and not self._done.done():
-            self._done.set_result(None)
+        if not self._num_pending:
+            self._end()
+
+    def _end(self) -> None:
+        self._is_over = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _max_rows(self, uplink: Uplink) -> int:
         """Of one Dispatch: what the replica accepts at once, and what its own and its Result's frame hold."""

@@ -15,6 +15,7 @@ from moray.experts import frame_kernel as frame
 from moray.experts.compiled import Ids, kernel, part
 from moray.experts.frame_kernel import Bytes, Int
 from moray.experts.native import clock_gettime, copy_bytes, poll, recv, send
+from moray.router.lanes import MAX_ROWS, NEXT_SEQ, SOCKET
 
 Rows = NDArray[np.uint8]  # [T, row_bytes]
 
@@ -33,14 +34,12 @@ _GROUP_BYTES, _NUMBER_BYTES = 11, 5
 _MONOTONIC = time.CLOCK_MONOTONIC
 
 
-@kernel("i8(u1[:,::1], i8[:,::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8, i8, i8, u1[::1], i8[::1], i8[:,::1])")
+@kernel("i8(u1[:,::1], i8[:,::1], i8[::1], i8[:,::1], i8, i8, i8, i8, u1[::1], i8[::1], i8[:,::1])")
 def send_round_kernel(
     rows: Rows,  # as they travel
     expert_ids: Ids,  # [T, K], ascending in every row
-    uplink_of: Ids,  # [E], -1 without one
-    fds: Ids,  # [U], -1 for one whose socket is not free
-    seqs: Ids,  # [U] of each uplink's next dispatch
-    max_rows: Ids,  # [U] of one frame
+    uplink_of: Ids,  # [E], as the next are ``Lanes``
+    numbers: Ids,  # [U, NUM_COLUMNS]
     layer: Int,
     deadline_ms: Int,
     dtype: Int,
@@ -51,7 +50,7 @@ def send_round_kernel(
 ) -> Int:
     """One frame to each uplink with work; how many there are, or NOT_SENT."""
     num_rows, per_row, num_experts = expert_ids.shape[0], expert_ids.shape[1], uplink_of.shape[0]
-    counts, loads = np.zeros(num_experts + 1, np.int64), np.zeros(fds.shape[0], np.int64)
+    counts, loads = np.zeros(num_experts + 1, np.int64), np.zeros(numbers.shape[0], np.int64)
     for t in range(num_rows):
         for k in range(per_row):
             uplink = uplink_of[expert_ids[t, k]]
@@ -61,10 +60,10 @@ def send_round_kernel(
             loads[uplink] += 1
     needed, row_bytes = np.int64(0), rows.shape[1]
     for uplink in range(loads.shape[0]):
-        if loads[uplink] > min(max_rows[uplink], wire.MAX_ROWS):
+        if loads[uplink] > min(numbers[uplink, MAX_ROWS], wire.MAX_ROWS):
             return NOT_SENT
         if loads[uplink]:
-            if fds[uplink] < 0:
+            if numbers[uplink, SOCKET] < 0:
                 return NOT_SENT
             needed += _MAX_PLAIN_BYTES + loads[uplink] * (_NUMBER_BYTES + _GROUP_BYTES + row_bytes)
     if needed > frames.shape[0]:
@@ -108,7 +107,8 @@ def send_round_kernel(
                 height += 1
         for i in range(count):
             row_index[i] = place_of_row[places[start + i] // per_row]
-        fields[frame.SEQ], fields[frame.LAYER], fields[frame.DEADLINE_MS] = seqs[uplink], layer, deadline_ms
+        fd, seq = numbers[uplink, SOCKET], numbers[uplink, NEXT_SEQ]
+        fields[frame.SEQ], fields[frame.LAYER], fields[frame.DEADLINE_MS] = seq, layer, deadline_ms
         fields[frame.NUM_GROUPS], fields[frame.NUM_ROWS] = num_groups, count
         fields[frame.DTYPE], fields[frame.HEIGHT], fields[frame.WIDTH] = dtype, height, width
         values = at + frame.write_dispatch_head(frames[at:], fields, experts, group_sizes, row_index)
@@ -117,10 +117,10 @@ def send_round_kernel(
                 copy_bytes(frames.ctypes.data + values + place_of_row[t] * row_bytes, rows[t].ctypes.data, row_bytes)
         end = values + height * row_bytes
         planned = plan[num_frames]
-        planned[UPLINK], planned[FD], planned[FRAME_SEQ] = uplink, fds[uplink], seqs[uplink]
+        planned[UPLINK], planned[FD], planned[FRAME_SEQ] = uplink, fd, seq
         planned[FIRST], planned[COUNT], planned[STATE] = start, count, WAITING
         planned[BYTES_START], planned[BYTES_END] = at, end
-        planned[SENT] = max(send(fds[uplink], frames.ctypes.data + at, end - at, _NO_WAIT), 0)
+        planned[SENT] = max(send(fd, frames.ctypes.data + at, end - at, _NO_WAIT), 0)
         num_frames, at = num_frames + 1, end
     return num_frames
 

@@ -34,6 +34,7 @@ from moray.router.scheduler import SchedulerLimits
 from moray.router.selftest import find_variance
 from moray.router.tokenizer import ModelTokenizer
 from moray.router.transport import ExpertTransport, LocalExperts
+from moray.types import DataAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,7 @@ class RouterSpec:
     wire_token_file: str
     http_host: str
     http_port: int
-    data_host: str
-    data_port: int
+    data_address: DataAddress
     settings: Settings
     local_experts: bool = False  # the experts in this process: no network, for comparison
 
@@ -112,7 +112,7 @@ class RouterService:
             "missing_experts": sorted(self.engine.experts.missing()),
             "batch_invariant": not self.variance,
             "batch_variant_parts": self.variance,
-            "data_addresses": [f"{self.spec.data_host}:{self.spec.data_port}"],
+            "data_addresses": [str(self.spec.data_address)],
             "router": {
                 "pid": os.getpid(),
                 "uptime_s": round(now - self.started_at, 1),
@@ -129,7 +129,7 @@ class RouterService:
             model_id=self.source.model_id,
             numeric_class=self.source.numeric_class,
             num_experts=self.source.architecture.num_experts,
-            router=f"{spec.data_host}:{spec.data_port}",
+            router=str(spec.data_address),
             token=bytes.fromhex(Path(spec.wire_token_file).read_text().strip()),
             shard_digests=tuple(known_digests(self.source, range(self.source.architecture.num_experts))),
         )
@@ -163,7 +163,7 @@ class RouterService:
         if self.spec.local_experts:
             yield LocalExperts(self.source)
             return
-        server = await listen(self.acceptor, self.spec.data_host, self.spec.data_port)
+        servers = await listen(self.acceptor, self.spec.data_address)
         watch = asyncio.create_task(self.acceptor.watch())
         try:
             yield NetworkExperts(
@@ -174,7 +174,8 @@ class RouterService:
             )
         finally:
             watch.cancel()
-            server.close()
+            for server in servers:
+                server.close()
             self.directory.close_all("the router is going down")
 
 

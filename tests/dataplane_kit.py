@@ -27,6 +27,7 @@ from moray.experts.weights import ExpertWeights, pack_expert
 from moray.router.directory import Directory
 from moray.router.listener import Acceptor, NetworkIdentity, listen
 from moray.router.network_experts import NetworkExperts
+from moray.types import DataAddress
 
 WIDTH, INNER, LAYERS, NUM_EXPERTS = 16, 11, (1, 2), 8
 TOKEN = b"t" * 32
@@ -103,18 +104,23 @@ class Router:
 
 @asynccontextmanager
 async def open_router(
-    identity: NetworkIdentity = IDENTITY, timeout_s: float = LIMIT_S, port: int = 0, directory: Directory | None = None
+    identity: NetworkIdentity = IDENTITY,
+    timeout_s: float = LIMIT_S,
+    port: int = 0,
+    directory: Directory | None = None,
+    socket_path: str = "",
 ) -> AsyncIterator[Router]:
     directory = directory or Directory(NUM_EXPERTS)
     acceptor = Acceptor(identity, directory)
-    server = await listen(acceptor, "127.0.0.1", port)
+    servers = await listen(acceptor, DataAddress("127.0.0.1", port, socket_path))
     watch = asyncio.create_task(acceptor.watch())
     experts = NetworkExperts(directory, acceptor.counters, timeout_s)
     try:
-        yield Router(acceptor, directory, experts, server.sockets[0].getsockname()[1])
+        yield Router(acceptor, directory, experts, servers[0].sockets[0].getsockname()[1])
     finally:
         watch.cancel()
-        server.close()
+        for server in servers:
+            server.close()
         directory.close_all("the test is over")
 
 
@@ -147,20 +153,27 @@ def make_thread(
     executor: Executor | None = None,
     incarnation: Callable[[], int] | None = None,
     served: ServedExperts | None = None,
+    socket_path: str = "",
 ) -> UplinkThreads:
     weights = {expert: WEIGHTS[expert] for expert in identity.experts if expert in WEIGHTS}
     executor = executor or SlowExecutor(weights, WIDTH, 1000)
     next_incarnation = incarnation or (lambda: next(_incarnations))
-    return UplinkThreads([("127.0.0.1", port)], identity, executor, next_incarnation, served)
+    return UplinkThreads([DataAddress("127.0.0.1", port, socket_path)], identity, executor, next_incarnation, served)
 
 
 @asynccontextmanager
 async def open_replica(
-    port: int, experts: Sequence[int], name: str = "replica", is_compiled: bool = False, **more: Any
+    port: int,
+    experts: Sequence[int],
+    name: str = "replica",
+    is_compiled: bool = False,
+    capacity: int = 1000,
+    **more: Any,
 ) -> AsyncIterator[UplinkThreads]:
     """``is_compiled``: usual work goes past the executor."""
     if is_compiled:
-        more["served"] = served_experts({expert: WEIGHTS[expert] for expert in experts}, 1000)
+        weights = {expert: WEIGHTS[expert] for expert in experts}
+        more |= {"served": served_experts(weights, capacity), "executor": Executor(weights, WIDTH, capacity)}
     thread = make_thread(port, identity_of(experts, name), **more)
     thread.start()
     try:

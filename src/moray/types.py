@@ -6,7 +6,7 @@ Shapes in comments: T tokens, E experts, K chosen per token, D hidden, F interme
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NewType
+from typing import Literal, NamedTuple, NewType
 
 ExpertId = NewType("ExpertId", int)  # e: the e-th routed expert of every MoE layer
 NodeId = NewType("NodeId", str)  # one machine of an operator, "node-3"
@@ -22,6 +22,18 @@ AskedDevice = Literal["cpu", "cuda", "auto"]
 OverlapMode = Literal["auto", "on", "off"]  # two micro-batches in flight
 
 FinishReason = Literal["stop", "length"]
+
+
+class DataAddress(NamedTuple):
+    """Where a router's data plane listens. ``socket_path`` is a Unix socket for replicas on the router's machine, empty
+    for none: a frame over it costs a fraction of TCP's time."""
+
+    host: str
+    port: int
+    socket_path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from moray.experts.serving_kernel import MOST
 from moray.experts.uplink import ExpertUplink
 from moray.experts.uplink_threads import RouterThread
 from moray.experts.weights import ExpertFunction, ExpertWeights, pack_expert
-from moray.types import NumericClass
+from moray.types import DataAddress, NumericClass
 
 WIDTH, INNER, CAPACITY = 24, 17, 100
 LAYERS_OF = {0: (1, 3), 2: (1, 3), 5: (1, 3), 9: (3,)}
@@ -592,7 +592,7 @@ def test_a_thread_is_silent_for_as_long_as_neither_it_nor_its_kernel_moves(monke
     class Standing:
         progress = 0
 
-    thread, uplink = RouterThread(("127.0.0.1", 1), "replica", lambda: 1, lambda *_: None), Standing()  # type: ignore[arg-type]
+    thread, uplink = RouterThread(DataAddress("127.0.0.1", 1), "replica", lambda: 1, lambda *_: None), Standing()  # type: ignore[arg-type]
     thread._uplink = uplink  # type: ignore[assignment]
     assert thread.silent_s() == 0
     now = 107.0

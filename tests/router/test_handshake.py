@@ -34,6 +34,7 @@ from moray.experts.uplink import ExpertUplink, ReplicaIdentity
 from moray.router import listener
 from moray.router.listener import Acceptor, listen
 from moray.router.uplink import Uplink
+from moray.types import DataAddress
 
 EXECUTOR = Executor({0: WEIGHTS[0]}, WIDTH, 500_000)
 ROW = np.ones((1, WIDTH), np.float32)
@@ -273,7 +274,7 @@ async def test_a_silent_uplink_becomes_suspect_and_is_then_closed(monkeypatch: p
 async def test_a_port_that_is_taken_is_named() -> None:
     async with open_router() as router:
         with pytest.raises(PortTaken, match=str(router.port)):
-            await listen(Acceptor(IDENTITY, router.directory), "127.0.0.1", router.port)
+            await listen(Acceptor(IDENTITY, router.directory), DataAddress("127.0.0.1", router.port))
 
 
 # -- the replica's side

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import socket
 import time
@@ -22,7 +23,7 @@ from moray.nodes.network import connected, stop_network
 from moray.nodes.placement import deal_replicas, expert_sets, slots_per_node
 from moray.nodes.rayenv import NODE_VARIABLE
 from moray.nodes.state import WIRE_TOKEN, ClusterRecord, write_state
-from moray.types import AskedDevice
+from moray.types import AskedDevice, DataAddress
 
 if TYPE_CHECKING:
     from moray.experts.source import ModelSource
@@ -33,6 +34,7 @@ READY_TIMEOUT_S = 180.0
 POLL_S = 0.1
 QUIET_PORTS = range(20_000, 32_768)
 FREE_PORT_TRIES = 20
+MAX_SOCKET_PATH_BYTES = 107  # of Linux
 MAX_REPLY_BYTES = 16 << 20
 ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound here
 
@@ -155,6 +157,7 @@ def _deploy(
 
     # One name to listen on and to dial; for "any" it is the head's address among its nodes.
     data_host = record.head_host if options.data_host in ANY_HOST else options.data_host
+    address = DataAddress(data_host, data_port, _socket_path(record.state_dir))
     model, token_file = str(options.model.absolute()), str(record.state_dir / WIRE_TOKEN)
     incarnations = record.state_dir / "incarnations"
     incarnations.mkdir(mode=0o700, exist_ok=True)
@@ -164,15 +167,14 @@ def _deploy(
         wire_token_file=token_file,
         http_host=options.http_host,
         http_port=http_port,
-        data_host=data_host,
-        data_port=data_port,
+        data_address=address,
         settings=settings,
     )
     experts = [
         ExpertSpec(
             model=model,
             experts=members,
-            routers=((data_host, data_port),),
+            routers=(address,),
             wire_token_file=token_file,
             incarnation_dir=str(incarnations),
             capacity_rows=settings.replica_capacity_rows,
@@ -194,6 +196,12 @@ def _deploy(
         wait_ready(list(apps), READY_TIMEOUT_S)
     report("waiting for the experts to join")
     _wait_for_experts(record, len(experts) * options.replicas)
+
+
+def _socket_path(state_dir: Path) -> str:
+    """In the one directory that only this user can enter; empty where the system has no room for such a name."""
+    path = str(state_dir / "router.sock")
+    return path if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES else ""
 
 
 def _wait_for_experts(record: ClusterRecord, num_replicas: int) -> None:
