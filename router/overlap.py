@@ -11,18 +11,31 @@ from dataclasses import dataclass, field
 from moray.types import OverlapMode
 
 WAYS = (1, 2, 4)  # parts of a step: one waits; two hide half a step's computing behind a wait, four three quarters
-FIRST_SAMPLES = 4  # of each way, before the better one is taken
-TRY_AGAIN = 64  # steps; then another way is measured once more
+FIRST_SAMPLES = 4  # of each way, before the best one is taken
+TRY_AGAIN = 16  # steps; then a way as good as the best is measured once more
+SMALL_GAP = (
+    0.05  # a way that much slower waits twice as long for that, and so on: trying it costs more and promises less
+)
 WEIGHT = 0.2  # of the newest sample
-OUTLIER = 3.0  # times the mean: a pause of the machine says nothing about the way
+OUTLIER = 1.5  # times the mean: a pause of the machine says nothing about the way, a spell is learned all the same
 MIN_ROWS = 8  # below it a step is all fixed cost
 
 
 @dataclass(slots=True)
+class _Way:
+    num_parts: int
+    seconds: float = 0.0  # running mean per step
+    samples: int = 0
+    tried_at: int = 0  # the step
+
+    def is_due(self, step: int, best_s: float) -> bool:
+        return step - self.tried_at >= TRY_AGAIN * (1 + (self.seconds / best_s - 1) / SMALL_GAP)
+
+
+@dataclass(slots=True)
 class _Measured:
-    seconds: list[float] = field(default_factory=lambda: [0.0] * len(WAYS))  # running means per step
-    samples: list[int] = field(default_factory=lambda: [0] * len(WAYS))
-    steps: int = 0
+    ways: list[_Way] = field(default_factory=lambda: [_Way(num_parts) for num_parts in WAYS])
+    step: int = 0
 
 
 class Overlap:
@@ -38,23 +51,28 @@ class Overlap:
         if self._mode != "auto" or num_rows < MIN_ROWS:
             return 2 if self._mode == "on" else 1
         measured = self._by_size.setdefault(num_rows.bit_length(), _Measured())
-        measured.steps += 1
-        fewest = min(range(len(WAYS)), key=lambda way: measured.samples[way])
-        if measured.samples[fewest] < FIRST_SAMPLES:
-            return WAYS[fewest]
-        best = min(range(len(WAYS)), key=lambda way: measured.seconds[way])
-        if measured.steps % TRY_AGAIN:
-            return WAYS[best]
-        return WAYS[(best + 1 + measured.steps // TRY_AGAIN % (len(WAYS) - 1)) % len(WAYS)]  # the others in turn
+        measured.step += 1
+        way = _next_way(measured)
+        way.tried_at = measured.step
+        return way.num_parts
 
     def note(self, num_rows: int, num_parts: int, seconds: float) -> None:
         """A step of so many rows took so long."""
         if self._mode != "auto" or num_rows < MIN_ROWS:
             return
-        measured, way = self._by_size.setdefault(num_rows.bit_length(), _Measured()), WAYS.index(num_parts)
-        mean = measured.seconds[way]
-        if measured.samples[way] == 0:
-            measured.seconds[way] = seconds
+        measured = self._by_size.setdefault(num_rows.bit_length(), _Measured())
+        way = measured.ways[WAYS.index(num_parts)]
+        if way.samples == 0:
+            way.seconds = seconds
         else:
-            measured.seconds[way] += WEIGHT * (min(seconds, OUTLIER * mean) - mean)
-        measured.samples[way] += 1
+            way.seconds += WEIGHT * (min(seconds, OUTLIER * way.seconds) - way.seconds)
+        way.samples += 1
+
+
+def _next_way(measured: _Measured) -> _Way:
+    fewest = min(measured.ways, key=lambda way: way.samples)
+    if fewest.samples < FIRST_SAMPLES:
+        return fewest
+    best = min(measured.ways, key=lambda way: way.seconds)
+    due = [way for way in measured.ways if way is not best and way.is_due(measured.step, best.seconds)]
+    return min(due, key=lambda way: way.tried_at, default=best)

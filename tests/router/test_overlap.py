@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable
 from pathlib import Path
 
@@ -168,7 +169,7 @@ def test_the_fastest_way_is_taken_and_the_others_are_tried_now_and_then(best: in
     overlap = Overlap()
     ways = run_steps(overlap, {way: 1.0 if way == best else 1.3 for way in WAYS}, 20 * TRY_AGAIN)
     settled = ways[len(WAYS) * FIRST_SAMPLES :]
-    assert set(settled) == set(WAYS) and settled.count(best) >= len(settled) - 20
+    assert set(settled) == set(WAYS) and settled.count(best) >= 0.9 * len(settled)
     later = WAYS[(WAYS.index(best) + 1) % len(WAYS)]  # things change
     ways = run_steps(overlap, {way: 1.0 if way == later else 1.3 for way in WAYS}, 40 * TRY_AGAIN)
     assert ways[-TRY_AGAIN + 1 :].count(later) > TRY_AGAIN // 2
@@ -185,3 +186,23 @@ def test_one_pause_of_the_machine_does_not_change_the_choice() -> None:
     run_steps(overlap, {1: 1.0, 2: 1.5, 4: 1.5}, 100)
     overlap.note(32, 1, 500.0)
     assert overlap.choose(32) == 1
+
+
+@pytest.mark.parametrize("seconds", [(1.0, 1.05, 1.3), (1.2, 1.0, 1.05), (1.2, 1.05, 1.0), (1.0, 0.97, 1.1)])
+def test_on_a_noisy_machine_little_is_lost_against_the_best_way(seconds: tuple[float, ...]) -> None:
+    """Jitter of 10 %, pauses, and spells of up to 1.8 times the time, the same for every way."""
+    losses = []
+    for seed in range(20):
+        rng, overlap, spent = random.Random(seed), Overlap(), 0.0
+        noises: list[float] = []
+        while len(noises) < 2000:
+            spell = rng.choice([1.0, 1.0, 1.3, 1.8])
+            noises += [spell * rng.lognormvariate(0, 0.1) for _ in range(rng.randint(50, 300))]
+        noises = [noise * (8 if rng.random() < 0.005 else 1) for noise in noises]
+        for noise in noises:
+            way = overlap.choose(32)
+            step_s = seconds[WAYS.index(way)] * noise
+            overlap.note(32, way, step_s)
+            spent += step_s
+        losses.append(spent / (min(seconds) * sum(noises)))
+    assert sum(losses) / len(losses) < 1.03
