@@ -13,7 +13,7 @@ from moray.types import OverlapMode
 WAYS = (1, 2, 4)  # parts of a step: one waits; two hide half a step's computing behind a wait, four three quarters
 FIRST_SAMPLES = 4  # of each way, before the best one is taken
 TRY_AGAIN = 16  # steps; then a way as good as the best is measured once more
-SMALL_GAP = (
+SMALL_GAP = 0.05  # a way that much slower waits twice as long for it, and so on: trying costs more, promises less
     0.05  # a way that much slower waits twice as long for that, and so on: trying it costs more and promises less
 )
 WEIGHT = 0.2  # of the newest sample
