@@ -14,8 +14,6 @@ WAYS = (1, 2, 4)  # parts of a step: one waits; two hide half a step's computing
 FIRST_SAMPLES = 4  # of each way, before the best one is taken
 TRY_AGAIN = 16  # steps; then a way as good as the best is measured once more
 SMALL_GAP = 0.05  # a way that much slower waits twice as long for it, and so on: trying costs more, promises less
-    0.05  # a way that much slower waits twice as long for that, and so on: trying it costs more and promises less
-)
 WEIGHT = 0.2  # of the newest sample
 OUTLIER = 1.5  # times the mean: a pause of the machine says nothing about the way, a spell is learned all the same
 MIN_ROWS = 8  # below it a step is all fixed cost
