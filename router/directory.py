@@ -24,11 +24,9 @@ class Directory:
         self.only_lanes: Lanes | None = None  # where every expert has one usable replica: nothing is to be chosen
         self._incarnations: dict[tuple[str, str], int] = {}  # the highest seen, also of those that left
 
-    def register(self, uplink: Uplink) -> None:
-        """Newest wins: a higher incarnation of the same (node, replica) evicts the older one.
-
-        Raises JoinRefused with ``stale_incarnation`` when this one is not higher than all seen before.
-        """
+    def claim(self, uplink: Uplink) -> None:
+        """Newest wins. Raises JoinRefused with ``stale_incarnation`` when this incarnation of (node, replica) is not
+        higher than all seen before."""
         assert uplink.join is not None
         seen = self._incarnations.get(uplink.key, -1)
         if uplink.join.incarnation <= seen:
@@ -36,6 +34,13 @@ class Directory:
                 "stale_incarnation", f"{uplink.join.incarnation} is not above {seen}; dial with a higher one"
             )
         self._incarnations[uplink.key] = uplink.join.incarnation
+
+    def register(self, uplink: Uplink) -> None:
+        """From now on it gets work, and an older incarnation none. One that was overtaken since its claim is closed."""
+        assert uplink.join is not None
+        if self._incarnations[uplink.key] != uplink.join.incarnation:
+            uplink.close("a newer incarnation joined")
+            return
         older = self.uplinks.pop(uplink.key, None)
         self.uplinks[uplink.key] = uplink
         self.refresh()

@@ -9,6 +9,7 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Protocol
 
 from moray import wire
 from moray.errors import JoinRefused, PortTaken
@@ -49,16 +50,24 @@ class Counters:
     retries: int = 0
 
 
+class Examiner(Protocol):
+    async def examine(self, uplink: Uplink) -> None:
+        """Raises JoinRefused."""
+        ...
+
+
 class Acceptor:
     """Decides on connections and joins. Cheap checks first, the proof before anything that costs."""
 
     handshake_timeout_s = 5.0
 
-    def __init__(self, identity: NetworkIdentity, directory: Directory) -> None:
-        self.identity, self.directory = identity, directory
+    def __init__(self, identity: NetworkIdentity, directory: Directory, examiner: Examiner | None = None) -> None:
+        """``examiner``: what a replica has to pass before it gets work."""
+        self.identity, self.directory, self._examiner = identity, directory, examiner
         self.counters = Counters()
         self._pending: Counter[str] = Counter()
         self._handshaking: set[Uplink] = set()
+        self._exams: set[asyncio.Task[None]] = set()
 
     def admit_connection(self, uplink: Uplink) -> bool:
         if self._pending[uplink.peer] >= MAX_PENDING_PER_ADDRESS:
@@ -121,6 +130,27 @@ class Acceptor:
             epoch_rows=0,
             prices=[],
         )
+
+    def admit(self, uplink: Uplink) -> None:
+        """Whoever is welcome gets work, after the known-answer test where there is one. The Welcome comes first: a node
+        answers nobody before the router has proved that it is the operator's."""
+        if self._examiner is None:
+            self.directory.register(uplink)
+            return
+        exam = asyncio.create_task(self._examine(uplink, self._examiner))
+        self._exams.add(exam)
+        exam.add_done_callback(self._exams.discard)
+
+    async def _examine(self, uplink: Uplink, examiner: Examiner) -> None:
+        try:
+            await examiner.examine(uplink)
+        except JoinRefused as refused:
+            uplink.refuse(refused)
+        except Exception:  # a mistake of ours: no reason to trust the replica, nor to blame it
+            logger.exception("a replica could not be examined")
+            uplink.close("an internal error")
+        else:
+            self.directory.register(uplink)
 
     async def watch(self) -> None:
         """Ping all uplinks for ever; note who is silent and close who stays so. The loop may itself have been busy

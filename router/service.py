@@ -26,6 +26,7 @@ from moray.router.engine import Engine
 from moray.router.engine_thread import EngineThread
 from moray.router.gateway import create_app
 from moray.router.gateway_settings import GatewaySettings
+from moray.router.known_answers import KnownAnswers
 from moray.router.kv_cache import KV_PAGE_SIZE
 from moray.router.listener import Acceptor, NetworkIdentity, listen
 from moray.router.metrics import RouterCollector
@@ -61,7 +62,7 @@ class RouterService:
         self.tokenizer = ModelTokenizer.load(Path(spec.model))
         self.num_pages, self.context_length = plan_cache(self.source, spec.settings)
         self.directory = Directory(self.source.architecture.num_experts)
-        self.acceptor = Acceptor(self._identity(), self.directory)
+        self.acceptor = Acceptor(self._identity(), self.directory, KnownAnswers(self.source))
         self.engine_thread = EngineThread(
             self._open_engine, spec.settings.router_threads or max(1, (os.cpu_count() or 2) // 2)
         )

@@ -160,19 +160,25 @@ class Uplink(asyncio.Protocol):
         try:
             welcome = self._acceptor.welcome(self.hello, message)
             self.join = message
-            self._acceptor.directory.register(self)
+            self._acceptor.directory.claim(self)
         except JoinRefused as refused:
             self.join = None
-            self._acceptor.counters.joins_refused += 1
-            self._write(wire.Reject(refused.reason_code, str(refused)[:512]))
-            logger.warning("refused %s: %s", self.peer, refused)
-            self.is_closed = True
-            self._transport.close()  # after the Reject is flushed
+            self.refuse(refused)
             return
         self._acceptor.handshake_done(self)
         self._reader.limit_bytes = wire.MAX_FRAME_BYTES
         self.joined_at = monotonic()
         self._write(welcome)
+        self._acceptor.admit(self)
+
+    def refuse(self, refused: JoinRefused) -> None:
+        if self.is_closed:
+            return
+        self._acceptor.counters.joins_refused += 1
+        self._write(wire.Reject(refused.reason_code, str(refused)[:512]))
+        logger.warning("refused %s: %s", self.peer, refused)
+        self.is_closed = True
+        self._transport.close()  # after the Reject is flushed
 
     # -- work
 

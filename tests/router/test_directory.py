@@ -24,6 +24,7 @@ class FakeUplink:
     experts: list[int]
     key: tuple[str, str] = ("node", "replica")
     is_draining: bool = False
+    max_rows: int = 100
     closed_because: list[str] = field(default_factory=list)
 
     @property
@@ -40,8 +41,14 @@ class FakeUplink:
 
 
 def join(directory: Directory, incarnation: int, experts: list[int], replica: str = "replica") -> FakeUplink:
-    uplink = FakeUplink(directory, incarnation, experts, ("node", replica))
+    uplink = claim(directory, incarnation, experts, replica)
     directory.register(cast(Uplink, uplink))
+    return uplink
+
+
+def claim(directory: Directory, incarnation: int, experts: list[int], replica: str = "replica") -> FakeUplink:
+    uplink = FakeUplink(directory, incarnation, experts, ("node", replica))
+    directory.claim(cast(Uplink, uplink))
     return uplink
 
 
@@ -51,6 +58,24 @@ def serving(directory: Directory, expert: int) -> list[object]:
 
 def known(directory: Directory) -> list[object]:
     return list(directory.uplinks.values())
+
+
+def test_the_older_incarnation_serves_until_the_newer_one_is_registered() -> None:
+    directory = Directory(1)
+    older = join(directory, 3, [0])
+    newer = claim(directory, 5, [0])
+    assert known(directory) == serving(directory, 0) == [older] and not older.closed_because
+    directory.register(cast(Uplink, newer))
+    assert known(directory) == serving(directory, 0) == [newer] and older.closed_because
+
+
+def test_an_incarnation_that_was_overtaken_before_it_was_registered_is_closed() -> None:
+    directory = Directory(1)
+    overtaken = claim(directory, 3, [0])
+    newest = join(directory, 5, [0])
+    directory.register(cast(Uplink, overtaken))
+    assert overtaken.closed_because == ["a newer incarnation joined"]
+    assert known(directory) == serving(directory, 0) == [newest]
 
 
 def test_a_higher_incarnation_evicts_the_older_one() -> None:
