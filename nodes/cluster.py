@@ -13,7 +13,7 @@ from pathlib import Path
 
 from moray.errors import BadSetting, ClusterError
 from moray.nodes.launcher import Plan, Start
-from moray.nodes.processes import MARKER_VARIABLE, end_marked, marked_processes
+from moray.nodes.processes import MARKER_VARIABLE, SUPERVISOR, end_marked, marked_processes
 from moray.nodes.rayenv import NODE_VARIABLE, ray_environment
 from moray.nodes.state import (
     RAY_TOKEN,
@@ -101,8 +101,9 @@ def stop_cluster(record: ClusterRecord) -> int:
     Works after a crash, as it needs only the marker. Returns how many processes there were. Raises ClusterError
     if some outlive SIGKILL or another command is at work in the state directory.
     """
+    num_supervisors = end_marked(record.marker, SUPERVISOR)  # which may hold the lock, and starts what is ended here
     with hold_lock(record.state_dir):
-        return _end(record)
+        return num_supervisors + _end(record)
 
 
 def restart_node(record: ClusterRecord, i: int, start_timeout_s: float = 120.0) -> None:

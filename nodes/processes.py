@@ -14,6 +14,7 @@ import psutil
 from moray.errors import ClusterError
 
 MARKER_VARIABLE = "MORAY_CLUSTER"
+SUPERVISOR = {"MORAY_ROLE": "supervisor"}  # in the environment of the process that starts dead nodes again
 # Without it setproctitle writes the title "ray::..." over /proc/<pid>/environ and the marker is gone.
 KEEP_ENVIRONMENT = {"SPT_NOENV": "1"}
 

@@ -23,6 +23,7 @@ from moray.nodes.network import connected, stop_network
 from moray.nodes.placement import deal_replicas, expert_sets, slots_per_node
 from moray.nodes.rayenv import NODE_VARIABLE
 from moray.nodes.state import WIRE_TOKEN, ClusterRecord, write_state
+from moray.nodes.supervisor import start_supervisor
 from moray.types import AskedDevice, DataAddress
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def launch(options: LaunchOptions, report: Callable[[str], None]) -> ClusterReco
         record = record.model_copy(update={"url": f"http://{_host_in_url(options.http_host)}:{http_port}"})
         write_state(record)
         _deploy(record, options, settings, device, sets, http_port, data_port, report)
+        if not record.is_existing:
+            start_supervisor(record)
     except BaseException:
         stop_network(record)
         raise
