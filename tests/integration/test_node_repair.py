@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from cluster import Network, ids_of, network_of, replica_pids
-from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
+from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
 from moray.nodes.processes import SUPERVISOR, marked_processes
 from moray.nodes.rayenv import NODE_VARIABLE
 from moray.nodes.state import read_state
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     model = tmp_path_factory.mktemp("model")
-    write_random_checkpoint(model, TINY_CONFIG, seed=4)
+    write_random_checkpoint(model, DEMO_CONFIG, seed=4)
     options = ("--nodes", "2", "--replicas", "1", "--experts-per-replica", "4")
     patience = {"MORAY_EXPERT_WAIT_S": "90"}
     with network_of(model, tmp_path_factory.mktemp("state"), *options, env=patience) as network:
