@@ -71,6 +71,8 @@ def read_foreign(path: Path) -> SecretBytes | Keystore:
 
     Raises UnsafeFile, BadKey, BadKeystore.
     """
+    if _RAW_KEY.fullmatch(os.fsencode(path)):  # not quoted, as a path that is missing would be
+        raise BadKey("that is a private key, not a file: others can read command lines, so use another key, in a file")
     content = read_private(path, MAX_KEYSTORE_BYTES)
     if content.lstrip().startswith(b"{"):
         return _parse(path, content)

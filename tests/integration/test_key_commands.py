@@ -100,6 +100,7 @@ def test_a_traceback_shows_no_secret_either(tmp_path: Path, password_file: str) 
     for told, *arguments in (
         ("WrongPassword", "import", str(tmp_path / "theirs.json"), "--source-password-file", password_file),
         ("BadKey", "import", str(tmp_path / "raw"), "--password-file", password_file),
+        ("BadKey", "import", PRIVATE_KEY.hex()),  # by mistake
         ("BadKey", "new", "--password-file", str(tmp_path / "broken")),
         ("UnsafeFile", "new"),  # no terminal to ask at
     ):
