@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from moray.errors import ClusterError
-from moray.files import sync_directory, write_private
+from moray.files import create_private, sync_directory, write_private
 
 DEFAULT_STATE_DIR = Path("~/.local/state/moray")
 RAY_TOKEN = "ray_token"  # noqa: S105 (a file name)
@@ -98,12 +98,8 @@ def ensure_token(state_dir: Path, name: str) -> str:
     """
     path = state_dir / name
     if not path.exists():
-        fresh = state_dir / f".{name}.{secrets.token_hex(4)}"
-        write_private(fresh, secrets.token_hex(TOKEN_BYTES).encode())
-        # A link fails where a rename would overwrite: of two processes that start together one wins.
-        with suppress(FileExistsError):
-            os.link(fresh, path)
-        fresh.unlink()
+        with suppress(FileExistsError):  # of two processes that start together one wins
+            create_private(path, secrets.token_hex(TOKEN_BYTES).encode())
     path.chmod(0o600)
     token = path.read_text().strip()
     try:

@@ -9,11 +9,17 @@
     │   │   └── ShardCorrupt     a file missing, cut short or not of its manifest's digest
     │   ├── BadRequest           a request that the gateway refuses (HTTP 400)
     │   │   └── ContextTooLong
-    │   └── BadSetting           a command-line option or an environment variable
-    │       └── PortTaken
+    │   ├── BadSetting           a command-line option or an environment variable
+    │   │   └── PortTaken
+    │   ├── UnsafeFile           a file of secrets that is not its owner's alone
+    │   └── BadKey               a private key or a password that cannot be used
+    │       ├── BadKeystore      a file that holds no key, or not as it should
+    │       ├── KeyExists        nothing overwrites a key
+    │       └── WrongPassword
     ├── WireError                bytes from a peer that break the protocol; the connection closes
     │   ├── FrameTooLarge
     │   └── FrameMalformed
+    ├── BadSignature             65 bytes that nobody signed with
     ├── JoinRefused              the router turned an uplink away, with a code
     ├── ExpertUnavailable        no replica answered in time (HTTP 503, retryable)
     ├── Overloaded               a bounded queue is full (HTTP 429, retryable)
@@ -70,6 +76,26 @@ class PortTaken(BadSetting):
     code = "port_taken"
 
 
+class UnsafeFile(BadInput):
+    code = "unsafe_file"
+
+
+class BadKey(BadInput):
+    code = "bad_key"
+
+
+class BadKeystore(BadKey):
+    code = "bad_keystore"
+
+
+class KeyExists(BadKey):
+    code = "key_exists"
+
+
+class WrongPassword(BadKey):
+    code = "wrong_password"
+
+
 class WireError(MorayError):
     code = "wire_error"
 
@@ -80,6 +106,10 @@ class FrameTooLarge(WireError):
 
 class FrameMalformed(WireError):
     code = "frame_malformed"
+
+
+class BadSignature(MorayError):
+    code = "bad_signature"
 
 
 class JoinRefused(MorayError):
