@@ -58,6 +58,16 @@ class ChoiceText:
         self._shown: list[ShownToken] = []
         self._num_prefix_tokens = 0
 
+    def resume(self, token_ids: Sequence[int]) -> None:
+        """Go on behind the tokens of an earlier answer. Where a piece ended there, the rest of the text is the same."""
+        delta = "".join(map(self._detokenizer.push, token_ids))
+        self._num_decoded, self._num_sent = len(delta), len(self._stops.push(delta))
+
+    @property
+    def is_stopped(self) -> bool:
+        """By a stop string."""
+        return self._stops.is_stopped
+
     def push(self, token: GeneratedToken) -> Piece | None:
         """The piece that this token completes; a stop string makes its ``finish_reason`` "stop" too."""
         self._token_ids.append(token.token_id)

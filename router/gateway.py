@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.requests import ClientDisconnect
 
+from moray.errors import BadRequest
 from moray.router.choice_text import ChoiceText
 from moray.router.choices import collect_choices, generate_choices
 from moray.router.gateway_metrics import CountRequests, GatewayMetrics
@@ -71,6 +72,9 @@ def _add_inference(
         plan = await plan_generation(asked, tokenizer, settings, user)
         metrics.prompt_tokens.inc(plan.num_prompt_tokens)
         texts = [ChoiceText(tokenizer, asked.stops) for _ in plan.requests]
+        texts[0].resume(plan.resumed)
+        if texts[0].is_stopped:
+            raise BadRequest("these tokens are a whole answer: a stop string is among them", "resume_token_ids")
         batches = generate_choices(generator, plan.requests, texts, metrics)
         reply = Reply(
             shape,

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from moray.errors import BadRequest, ContextTooLong
 from moray.router.chat_prompt import encode_chat
@@ -28,10 +28,12 @@ class GenerationPlan:
     created: int  # Unix seconds
     prompts: tuple[PromptIds, ...]
     requests: tuple[GenerationRequest, ...]  # one per choice
+    seed: int  # of the first choice; with it and the tokens so far a sampled answer can be resumed
+    resumed: PromptIds = ()  # tokens of the only choice that the client has already
 
     @property
     def num_prompt_tokens(self) -> int:
-        return sum(map(len, self.prompts))
+        return sum(map(len, self.prompts)) + len(self.resumed)
 
 
 async def plan_generation(
@@ -48,9 +50,12 @@ async def plan_generation(
         prompts = [await _completion_prompt(prompt, tokenizer) for prompt in asked.prompts]
         prefix, param, default_tokens = "cmpl-", "prompt", settings.default_completion_tokens
     limits = [_max_tokens(prompt, asked.token_limit, default_tokens, settings, param) for prompt in prompts]
-    reply_id = prefix + secrets.token_hex(16)
-    requests = _requests(asked, prompts, limits, reply_id, tokenizer.eos_ids, user)
-    return GenerationPlan(reply_id, int(time.time()), tuple(prompts), requests)
+    reply_id, seed = prefix + secrets.token_hex(16), secrets.randbits(63) if asked.seed is None else asked.seed
+    requests = _requests(asked, prompts, limits, reply_id, seed, tokenizer.eos_ids, user)
+    resumed = tuple(asked.resume_token_ids or ())
+    if resumed:
+        requests = (_behind(requests, resumed, asked.seed is not None, settings.vocab_size),)
+    return GenerationPlan(reply_id, int(time.time()), tuple(prompts), requests, seed, resumed)
 
 
 def _check_num_choices(asked: CompletionRequest, settings: GatewaySettings) -> None:
@@ -98,10 +103,10 @@ def _requests(
     prompts: Sequence[PromptIds],
     limits: Sequence[int],
     reply_id: str,
+    seed: int,
     eos_ids: frozenset[int],
     user: str,
 ) -> tuple[GenerationRequest, ...]:
-    seed = secrets.randbits(63) if asked.seed is None else asked.seed
     requests: list[GenerationRequest] = []
     for prompt, max_tokens in zip(prompts, limits, strict=True):
         for _ in range(asked.num_choices):
@@ -118,3 +123,23 @@ def _requests(
             request_id = RequestId(f"{reply_id}-{index}")
             requests.append(GenerationRequest(request_id, prompt, sampling, user, asked.cache_salt or ""))
     return tuple(requests)
+
+
+def _behind(
+    requests: Sequence[GenerationRequest], resumed: PromptIds, has_seed: bool, vocab_size: int
+) -> GenerationRequest:
+    """The request whose next token follows ``resumed``: a token depends on its place and on what stands before it, not
+    on whether that was read or generated."""
+    param = "resume_token_ids"
+    if len(requests) > 1:
+        raise BadRequest(f"{len(requests)} choices cannot be resumed together: send one request for each", param)
+    (request,) = requests
+    sampling = request.sampling
+    if sampling.temperature > 0 and not has_seed:
+        raise BadRequest("a sampled answer goes on as it began only with its seed: send the one of the reply", param)
+    if not (min(resumed) >= 0 and max(resumed) < vocab_size):
+        raise BadRequest(f"token ids must be 0 to {vocab_size - 1}", param)
+    if len(resumed) >= sampling.max_tokens or not sampling.stop_token_ids.isdisjoint(resumed):
+        raise BadRequest("these tokens are a whole answer: there is nothing to resume", param)
+    rest = replace(sampling, max_tokens=sampling.max_tokens - len(resumed))
+    return replace(request, prompt=(*request.prompt, *resumed), sampling=rest)

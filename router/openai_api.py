@@ -1,6 +1,7 @@
 """Request bodies of OpenAI's ``/v1/completions`` and ``/v1/chat/completions``, as far as this server goes.
 
-Source: OpenAI's API reference. Extensions: ``top_k``, ``ignore_eos``, ``return_token_ids``, ``cache_salt``.
+Source: OpenAI's API reference. Extensions: ``top_k``, ``ignore_eos``, ``return_token_ids``, ``cache_salt``,
+``resume_token_ids``.
 Unknown fields are ignored, unsupported ones that matter are refused (``openai_unsupported``).
 Types are strict: "1" is not a number.
 """
@@ -48,6 +49,7 @@ class _Request(BaseModel):
     ignore_eos: bool | None = None
     user: str | None = None
     cache_salt: str | None = Field(None, min_length=1, max_length=128)
+    resume_token_ids: list[int] | None = None  # what a stream that broke off has delivered
 
     @field_validator("stop")
     @classmethod

@@ -122,11 +122,11 @@ class Reply:
         return {"index": index, **choice, **token_ids}
 
     def _prompt_ids(self) -> dict[str, Any]:
-        """A list of ids, or one list per prompt where there are several."""
+        """A list of ids, or one list per prompt where there are several; and the seed, to resume with."""
         if not self._has_token_ids:
             return {}
         prompts = self._plan.prompts
-        return {"prompt_token_ids": prompts[0] if len(prompts) == 1 else prompts}
+        return {"prompt_token_ids": prompts[0] if len(prompts) == 1 else prompts, "seed": self._plan.seed}
 
     def _usage(self, num_generated: int, num_prefix_tokens: Sequence[int]) -> dict[str, Any]:
         """A prompt counts once, however many choices it has; a stop token counts as generated. The choice that found

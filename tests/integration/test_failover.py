@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
+import httpx2
+import psutil
 import pytest
 
 from cluster import Network, ids_of, network_of, replica_pids
@@ -59,3 +63,37 @@ def test_a_stream_is_unbroken_and_the_same_when_a_replica_is_killed_or_frozen(
         lambda page: len(replica_pids(page)) == 4 and busiest["pid"] not in replica_pids(page), "the repair"
     )
     assert after["missing_experts"] == []
+
+
+@pytest.mark.parametrize("temperature", [0, 0.8])
+def test_what_a_router_that_dies_leaves_unfinished_is_resumed_at_the_next_one(
+    network: Network, temperature: float
+) -> None:
+    network.wait(lambda page: len(replica_pids(page)) == 4, "four replicas")
+    asked = {"max_tokens": NUM_TOKENS, "temperature": temperature, "seed": 9}
+    expected = network.complete(**asked)
+    router = network.get("/network").json()["router"]["pid"]
+    received, text = list[int](), ""
+
+    def strike_once(count: int) -> None:
+        if count >= 20 and psutil.pid_exists(router):
+            os.kill(router, signal.SIGKILL)
+
+    with pytest.raises(httpx2.TransportError):  # the connection breaks off
+        for event in network.stream(strike_once, **asked):
+            received += ids_of([event])
+            text += "".join(choice["text"] for choice in event["choices"])
+    assert 20 <= len(received) < NUM_TOKENS
+
+    def is_back() -> bool:
+        with suppress(httpx2.TransportError):
+            return network.get("/readyz").status_code == 200
+        return False
+
+    until = time.monotonic() + 90
+    while not is_back():
+        assert time.monotonic() < until, "the router did not come back"
+        time.sleep(0.2)
+    rest = network.complete(**asked, resume_token_ids=received)
+    assert received + rest["token_ids"] == expected["token_ids"]
+    assert text + rest["text"] == expected["text"]
