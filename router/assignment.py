@@ -6,8 +6,8 @@ The objective, of which the later parts decide only between equals of the earlie
    operator's replicas stand and fall together and count once. The ranks of all experts, sorted ascending, are to be as
    high as they can, the lowest first.
 2. **Load.** An expert's load is its heat over its replicas; one without a replica counts as having half of one. The
-   loads of all experts, sorted descending, are to be as low as they can, the highest first. So what is hot gets replicas
-   because of measured rows and what is cold keeps ``wanted_operators``.
+   loads of all experts, sorted descending, are to be as low as they can, the highest first. So what is hot gets more
+   replicas because of measured rows, and what is cold keeps ``wanted_operators``.
 3. **Replicas.** Their numbers, sorted ascending, are to be as high as they can, the lowest first.
 
 Then experts that the node's operator does not hold yet come first, then the lowest ids.

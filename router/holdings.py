@@ -1,7 +1,7 @@
 """Who holds which experts, over all operators, and counts of it that are kept up to date.
 
-A node's experts are what it was assigned. Those that it still fetches count where it is asked what the network lacks, so
-that nobody else is sent after them, and do not count where it is asked what it can spare: they answer nobody yet.
+A node's experts are what it was assigned. Those that it still fetches count where it is asked what the network lacks,
+so that nobody else is sent after them, and do not count where it is asked what it can spare: they answer nobody yet.
 """
 
 from __future__ import annotations

@@ -4,14 +4,15 @@ A move lets one node drop one expert and take another. It is made only when it i
 ``router.assignment``, one move after the other:
 
 - **For the scarcest.** An expert with fewer operators than wanted gets a node of a new operator. What that node drops
-  must not become scarcer than what it takes becomes: with r operators before, the dropped one keeps at least r + 1, or
-  all that it had up to what is wanted. So a second operator's last replica is given up only for an expert that has none.
-- **For the hottest.** The load of the dropped expert, with one replica less, is below the load of the taken one before by
-  at least ``margin``, and the dropped one's operators, up to what is wanted, stay as many. Taking such a move back would
-  need the ratio of the two heats to change by 1 / (1 - margin)**2 or more.
+  must not become scarcer than what it takes becomes: the taken one has r operators before, the dropped one keeps at
+  least r + 1, or all that it had up to what is wanted. So where an expert has two operators, the last replica of the
+  second is given up only for an expert that has none.
+- **For the hottest.** The load of the dropped expert, with one replica less, is below the load of the taken one before
+  by at least ``margin``, and the dropped one's operators, up to what is wanted, stay as many. Taking such a move back
+  would need the ratio of the two heats to change by 1 / (1 - margin)**2 or more.
 
-Every move raises the sorted ranks, or leaves none of them lower and lowers the sorted loads. So with heat that stays the
-same, looks come to an end; with equal input after that, nothing moves.
+Every move raises the sorted ranks, or leaves none of them lower and lowers the sorted loads. So with heat that stays
+the same, looks come to an end; with equal input after that, nothing moves.
 
 A replica is dropped only where others that answer already remain. A node moves once in a look and then rests for
 ``rest_s``, as after joining, unless an expert has no replica at all. Nodes that drain, still fetch or were pinned to
@@ -21,6 +22,7 @@ experts by their operator stay as they are.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,41 +100,45 @@ class _Look:
 
     def _find(self, take: int, may_drop: Flags, floor: Counts, raises_rank: bool) -> Move | None:
         """Of the experts that may be dropped, one that keeps most operators, then the one that is left with the least
-        load, then the lowest id. Of its nodes the best by ``_preference``. ``floor`` [E]: the rank each must keep."""
+        load, then the lowest id. Of its nodes the best by ``_preference``, then the longest rested, then the lowest id.
+        ``floor`` [E]: the rank each must keep."""
         kept, left = self._ranks(self._planned.operators - 1), loads(self._heat, self._planned.total - 1)
         for drop in np.lexsort((left, -kept)).tolist():
             if not may_drop[drop]:
                 continue
+            first_of: dict[str, Node] = {}  # by operator, the longest rested first
+            for node in self._movable(drop, take):
+                if take not in node.experts and node.node_id not in self._moved:
+                    first_of.setdefault(node.operator, node)
             nodes = [
                 node
-                for node in self._movable(drop, take)
-                if take not in node.experts
-                and self._rank_without(drop, node.operator) >= floor[drop]
-                and not (raises_rank and self._planned.of(node.operator)[take])
+                for operator, node in first_of.items()
+                if self._rank_without(drop, operator) >= floor[drop]
+                and not (raises_rank and self._planned.of(operator)[take])
             ]
             if nodes:
-                chosen = min(nodes, key=lambda node: self._preference(node, drop, take))
+                chosen = min(nodes, key=lambda node: self._preference(node.operator, drop, take))
                 return Move(chosen.node_id, drop, take)
         return None
 
     def _movable(self, drop: int, take: int) -> list[Node]:
-        """Holders of ``drop`` that may be moved; those that have not rested only where nobody holds ``take``."""
+        """Holders of ``drop``, the longest rested first; those that have not rested only if nobody holds ``take``."""
         if self._planned.total[take] == 0:
-            nodes = [node for node in self._holdings.holders[drop].values() if _is_free(node)]
-        elif drop in self._rested:
-            nodes = self._rested[drop]
-        else:
-            until_s = self._now_s - self._rules.rest_s
-            holders = self._holdings.holders[drop].values()
-            nodes = [node for node in holders if node.changed_at_s <= until_s and _is_free(node)]
-            self._rested[drop], self._may_have_rested[drop] = nodes, bool(nodes)
-        return [node for node in nodes if node.node_id not in self._moved]
+            return self._free_since(drop, inf)
+        if drop not in self._rested:
+            self._rested[drop] = self._free_since(drop, self._now_s - self._rules.rest_s)
+            self._may_have_rested[drop] = bool(self._rested[drop])
+        return self._rested[drop]
 
-    def _preference(self, node: Node, drop: int, take: int) -> tuple[bool, bool, float, NodeId]:
-        """Smallest first: a new operator for what is taken, one that keeps a replica of what is dropped, the longest
-        rested."""
-        theirs = self._planned.of(node.operator)
-        return bool(theirs[take]), bool(theirs[drop] == 1), node.changed_at_s, node.node_id
+    def _free_since(self, expert: int, until_s: float) -> list[Node]:
+        holders = self._holdings.holders[expert].values()
+        free = [one for one in holders if one.changed_at_s <= until_s and not one.is_pinned and not one.fetching]
+        return sorted(free, key=lambda node: (node.changed_at_s, node.node_id))
+
+    def _preference(self, operator: str, drop: int, take: int) -> tuple[bool, bool]:
+        """Smallest first: operators that do not hold what is taken, then those that keep one of what is dropped."""
+        theirs = self._planned.of(operator)
+        return bool(theirs[take]), bool(theirs[drop] == 1)
 
     def _ranks(self, operators: Counts) -> Counts:
         return np.minimum(operators, self._wanted)
@@ -146,7 +152,3 @@ class _Look:
         """By those that answer, once this operator has dropped one of its own."""
         is_last = self._ready.of(operator)[expert] == 1
         return min(int(self._ready.operators[expert]) - bool(is_last), self._wanted)
-
-
-def _is_free(node: Node) -> bool:
-    return not node.is_pinned and not node.fetching

@@ -55,7 +55,11 @@ def test_an_operator_that_holds_nothing_is_forgotten() -> None:
 @given(nodes_of(NUM_EXPERTS))
 def test_changing_a_copy_leaves_the_counts_alone(nodes: list[Node]) -> None:
     counts = Holdings(NUM_EXPERTS, nodes).planned
-    before = counts.total.copy(), counts.operators.copy(), {name: own.copy() for name, own in counts.by_operator.items()}
+    before = (
+        counts.total.copy(),
+        counts.operators.copy(),
+        {name: own.copy() for name, own in counts.by_operator.items()},
+    )
     twin = counts.copy()
     twin.add("a", range(NUM_EXPERTS))
     assert (twin.total == before[0] + 1).all()

@@ -115,7 +115,6 @@ def test_with_heat_that_stays_the_same_looks_come_to_an_end(network: Network) ->
         assert seen[-1] > seen[-2]  # so no state comes back, and there are only so many
 
 
-
 @given(networks(), st.data())
 def test_the_order_of_the_nodes_decides_nothing(network: Network, data: st.DataObject) -> None:
     nodes, heat = network
