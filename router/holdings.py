@@ -52,7 +52,7 @@ class Replicas:
 
     def remove(self, operator: str, experts: Iterable[int]) -> None:
         theirs = self.by_operator.get(operator)
-        if theirs is None:
+        if theirs is None:  # it holds nothing, so ``experts`` is empty
             return
         for expert in experts:
             self.total[expert] -= 1
