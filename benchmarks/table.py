@@ -22,6 +22,7 @@ SCRIPTS = (
     "overlap",
     "growth",
     "gateway",
+    "placement",
 )
 HERE = Path(__file__).parent
 
