@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import eip712_oracle
@@ -45,7 +45,6 @@ def changed(value: Any, rng: random.Random) -> Any:
     return value[:-1] if value and rng.random() < 0.5 else [*value, value[0] if value else "x"]
 
 
-@settings(deadline=None)
 @given(seed=SEEDS)
 def test_a_signed_join_names_its_signer(seed: int) -> None:
     hello, join = random_handshake(random.Random(seed))
@@ -54,7 +53,6 @@ def test_a_signed_join_names_its_signer(seed: int) -> None:
     assert replace(signed, signer=join.signer, signature=join.signature) == join
 
 
-@settings(deadline=None)
 @given(seed=SEEDS, where=st.sampled_from(FIELDS))
 def test_any_changed_field_changes_the_signer(seed: int, where: tuple[type, str]) -> None:
     rng, (cls, name) = random.Random(seed), where
@@ -67,7 +65,6 @@ def test_any_changed_field_changes_the_signer(seed: int, where: tuple[type, str]
     assert recover_signer(hello, signed) != KEY.address
 
 
-@settings(deadline=None)
 @given(seed=SEEDS)
 def test_the_proof_is_made_after_the_signature(seed: int) -> None:
     hello, join = random_handshake(random.Random(seed))
@@ -76,7 +73,6 @@ def test_the_proof_is_made_after_the_signature(seed: int) -> None:
     assert wire.join_proof(b"token", hello, signed) != wire.join_proof(b"token", hello, replace(signed, signature=b""))
 
 
-@settings(deadline=None)
 @given(seed=SEEDS)
 def test_what_is_signed_is_eip_712_of_plain_python(seed: int) -> None:
     hello, join = random_handshake(random.Random(seed))
@@ -94,7 +90,6 @@ def test_every_field_of_the_wire_is_signed() -> None:
     assert types["Join"] == ["hello", *(field.name for field in fields(wire.Join) if field.name not in UNSIGNED)]
 
 
-@settings(deadline=None)
 @given(seed=SEEDS)
 def test_a_signed_join_comes_over_the_wire_as_it_was_signed(seed: int) -> None:
     hello, join = random_handshake(random.Random(seed))
@@ -110,7 +105,6 @@ def test_a_join_that_could_be_passed_on_is_not_signed(missing: dict[str, Any]) -
         sign_join(KEY, hello, replace(join, **missing))
 
 
-@settings(deadline=None)
 @given(seed=SEEDS, signature=st.binary(max_size=65))
 def test_any_signature_is_somebody_elses_or_none(seed: int, signature: bytes) -> None:
     hello, join = random_handshake(random.Random(seed))

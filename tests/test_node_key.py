@@ -14,7 +14,7 @@ from eth_keys.backends.coincurve import CoinCurveECCBackend
 from eth_keys.backends.native.main import NativeECCBackend
 from eth_keys.constants import SECPK1_N
 from eth_keys.datatypes import PrivateKey
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ray import cloudpickle
 
@@ -68,7 +68,6 @@ def test_the_example_of_eip_712_has_the_signature_that_it_prints() -> None:
     assert recover(MAIL, COW_SIGNATURE) == COW_ADDRESS
 
 
-@settings(deadline=None)
 @given(private_key=PRIVATE_KEYS, contents=st.text())
 def test_a_signature_names_its_signer_and_stands_for_nothing_else(private_key: bytes, contents: str) -> None:
     key = NodeKey.from_bytes(private_key)
@@ -79,7 +78,6 @@ def test_a_signature_names_its_signer_and_stands_for_nothing_else(private_key: b
     assert recover(other, signature) != key.address
 
 
-@settings(deadline=None)
 @given(private_key=PRIVATE_KEYS)
 def test_a_signature_has_no_twin(private_key: bytes) -> None:
     signature = NodeKey.from_bytes(private_key).sign_typed_data(MAIL)
@@ -91,7 +89,6 @@ def test_a_signature_has_no_twin(private_key: bytes) -> None:
         recover(MAIL, signature[:64] + bytes([signature[64] - 27]))
 
 
-@settings(deadline=None)
 @given(signature=st.one_of(st.binary(max_size=70), st.binary(min_size=64, max_size=64).map(lambda rs: rs + b"\x1b")))
 def test_bytes_that_nobody_signed_with_are_a_typed_error_or_a_strangers_address(signature: bytes) -> None:
     try:
@@ -119,7 +116,6 @@ def test_what_is_no_private_key_is_refused_without_being_quoted(wrong: bytes) ->
         assert len(form) < 2 or form not in told
 
 
-@settings(deadline=None)
 @given(private_key=PRIVATE_KEYS)
 def test_a_key_prints_its_address_only(private_key: bytes) -> None:
     key = NodeKey.from_bytes(private_key)
@@ -159,7 +155,6 @@ def test_the_curve_is_computed_by_coincurve(monkeypatch: pytest.MonkeyPatch) -> 
     assert computed == ["ecdsa_sign", "ecdsa_recover"]
 
 
-@settings(deadline=None)  # pure Python takes its time
 @given(private_key=PRIVATE_KEYS, digest=st.binary(min_size=32, max_size=32))
 def test_coincurve_and_pure_python_agree(private_key: bytes, digest: bytes) -> None:
     fast, slow = (PrivateKey(private_key, backend) for backend in (CoinCurveECCBackend(), NativeECCBackend()))

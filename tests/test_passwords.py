@@ -17,7 +17,7 @@ from moray.files import write_private
 LINES = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), min_size=8, max_size=200)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=LINES, end=st.sampled_from(["", "\n", "\r\n"]))
 def test_a_password_is_its_files_only_line_to_the_letter(tmp_path: Path, text: str, end: str) -> None:
     write_private(tmp_path / "password", f"{text}{end}".encode())

@@ -18,7 +18,7 @@ from moray.files import create_private, read_private
 CONTENT = b"a secret"
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mode=st.integers(0, 0o777))
 def test_a_mode_beyond_0600_is_refused_and_any_other_is_not(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "secret"

@@ -27,7 +27,7 @@ def sent(tensor: wire.Tensor) -> wire.Tensor:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32))
 def test_every_message_arrives_as_it_was_sent(kind: str, seed: int) -> None:
     message = MAKERS[kind](random.Random(seed))
@@ -124,7 +124,7 @@ def test_a_tensor_that_the_protocol_has_no_words_for_is_not_sent(tensor: wire.Te
 # -- the stream
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32))
 def test_a_stream_cut_anywhere_gives_the_same_payloads(seed: int) -> None:
     rng = random.Random(seed)

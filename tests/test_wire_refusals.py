@@ -272,7 +272,7 @@ def test_a_hundred_thousand_damaged_frames_are_refused_or_well_formed() -> None:
     assert decoded > 1_000 and refused > 50_000
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(["kind", "seq", "token", "outputs", "groups", "row_index", "hidden_states", "layer", "code"])
@@ -289,7 +289,7 @@ def test_well_formed_msgpack_of_any_content_is_refused_or_well_formed(body: dict
     decodes_or_is_refused(msgpack.packb(body | {"kind": kind}))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.binary(max_size=40), max_size=8), st.integers(0, 64))
 def test_a_stream_of_garbage_raises_refusals_only(chunks: list[bytes], limit: int) -> None:
     reader = wire.FrameReader(limit)

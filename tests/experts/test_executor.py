@@ -71,7 +71,7 @@ def outputs_of(answer: object) -> wire.Tensor:
     return answer.outputs
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32), num_dispatches=st.integers(1, 6))
 def test_rows_have_the_bits_of_the_feed_forward_alone_in_any_company(seed: int, num_dispatches: int) -> None:
     rng = random.Random(seed)

@@ -137,7 +137,7 @@ def make_dispatch(rng: random.Random, max_groups: int = 40) -> wire.Dispatch:
 # -- what this side writes
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(seed=st.integers(0, 2**32), before=st.binary(max_size=9))
 def test_a_dispatch_is_read_as_it_was_encoded_or_left_to_python(seed: int, before: bytes) -> None:
     dispatch = make_dispatch(random.Random(seed))
@@ -170,7 +170,7 @@ def test_row_numbers_are_read_up_to_their_limit(num_rows: int) -> None:
     assert read(wire.encode(replace(dispatch, groups=[(3, len(rows))], row_index=rows))) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 2**32))
 def test_a_dispatch_is_written_as_wire_encodes_it(seed: int) -> None:
     dispatch = make_dispatch(random.Random(seed))
@@ -198,7 +198,7 @@ def test_a_dispatch_is_written_as_wire_encodes_it(seed: int) -> None:
     assert data[:at].tobytes() == expected[:head_bytes] and set(data[at:].tolist()) == {0xEE}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seq=st.sampled_from([seq for seq in SEQS if seq <= MAX_SEQ]),
     dtype=st.sampled_from(sorted(DTYPES)),
@@ -215,7 +215,7 @@ def test_a_result_is_written_as_wire_encodes_it(seq: int, dtype: int, shape: tup
     assert set(data[:start].tolist()) | set(data[at:].tolist()) <= {0xEE}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     size=st.one_of(st.integers(0, 40), st.sampled_from([2**31 - 1, 2**31, 2**32 - 4, 2**32 - 1])),
     start=st.integers(0, 9),
@@ -244,7 +244,7 @@ def small_dispatch(rng: random.Random) -> bytes:
     return wire.encode(dispatch)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(seed=st.integers(0, 2**32), data=st.data())
 def test_a_damaged_frame_is_declined_or_read_as_wire_reads_it(seed: int, data: st.DataObject) -> None:
     rng = random.Random(seed)
@@ -279,7 +279,7 @@ def test_a_frame_cut_anywhere_is_declined_and_nothing_behind_the_cut_is_read() -
             assert read(whole[start:cut], whole[:start]) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tail=st.binary(max_size=200), keep=st.integers(0, 60))
 def test_any_bytes_after_a_good_beginning_are_judged_alike(tail: bytes, keep: int) -> None:
     whole = wire.encode(wire.Dispatch(200, 2, [(3, 2)], [1, 0], np.ones((2, 3), np.float32), 5))
@@ -298,7 +298,7 @@ def shaped(dtype: int, height: int, width: int, values: bytes = b"", rows: tuple
 SIDES = [0, 1, 2, 3, 2**16, 2**30, 2**30 + 1, 2**31 - 1, 2**31, 2**31 + 1, 3 << 30, 2**32 - 2, 2**32 - 1]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     dtype=st.sampled_from([0, 1, 2, 3, 4, 255]),
     height=st.sampled_from(SIDES),

@@ -24,7 +24,7 @@ from row_oracle import as_bytes, as_lists
 WIDTHS = (1, 2, 3, 15, 16, 17, 63, 64, 65, 130)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 2**32),
     hidden_size=st.sampled_from(WIDTHS),

@@ -33,7 +33,7 @@ def product(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     hidden_size=st.sampled_from(WIDTHS),

@@ -15,13 +15,13 @@ WIDTHS = (1, 2, 3, 15, 16, 17, 63, 64, 65, 130)
 ANY_FLOAT = st.floats(width=32)  # subnormal ones, infinities and NaN among them
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(row=st.lists(ANY_FLOAT, min_size=1, max_size=40), highest=st.sampled_from([127, 7]))
 def test_any_row_has_the_bytes_of_the_plain_definition(row: list[float], highest: int) -> None:
     assert as_lists(encode(np.array([row], np.float32), highest)) == [encode_row(row, highest)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 2**32), width=st.sampled_from(WIDTHS), exponent=st.integers(-149, 126))
 def test_rows_of_every_magnitude_have_the_bytes_of_the_plain_definition(seed: int, width: int, exponent: int) -> None:
     rng = np.random.default_rng(seed)
@@ -30,7 +30,7 @@ def test_rows_of_every_magnitude_have_the_bytes_of_the_plain_definition(seed: in
     assert as_lists(encode(rows)) == [encode_row(row) for row in rows.tolist()]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 2**32), highest=st.sampled_from([127, 7]))
 def test_halves_go_to_the_even_value(seed: int, highest: int) -> None:
     halves = (np.random.default_rng(seed).integers(-2 * highest, 2 * highest + 1, (3, 20)) / 2).astype(np.float32)
@@ -49,7 +49,7 @@ def test_a_row_that_is_not_finite_becomes_zeros_and_its_neighbours_stay(wrong: f
     assert not decode(encode(rows))[1].any()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 2**32), width=st.sampled_from(WIDTHS), num_rows=st.integers(1, 4))
 def test_any_bytes_are_the_floats_of_the_plain_definition(seed: int, width: int, num_rows: int) -> None:
     rows = np.random.default_rng(seed).integers(-128, 128, (num_rows, width + 5)).astype(np.int8)
@@ -67,7 +67,7 @@ def scales_of(rows: NDArray[np.float32]) -> list[tuple[int, int]]:
     return [scale for _, scale in as_lists(encode(rows))]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 2**32), exponent=st.integers(-30, 30), highest=st.sampled_from([127, 7]))
 def test_a_quantised_row_is_within_half_a_step(seed: int, exponent: int, highest: int) -> None:
     rows = (np.random.default_rng(seed).standard_normal((5, 33)) * 2.0**exponent).astype(np.float32)

@@ -72,7 +72,7 @@ class Model:
         return prove_row(self.leaves[place.expert], self.roots, self.shape, place)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shape=SHAPES, seed=st.integers(0, 2**32), bits=st.sampled_from([4, 8]))
 def test_roots_are_those_of_the_packed_fields(shape: TreeShape, seed: int, bits: int) -> None:
     model = Model(shape, seed, bits)
@@ -83,7 +83,7 @@ def test_roots_are_those_of_the_packed_fields(shape: TreeShape, seed: int, bits:
     assert model.root == root_of(model.roots)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(shape=SHAPES, seed=st.integers(0, 2**32), bits=st.sampled_from([4, 8]), data=st.data())
 def test_a_proof_holds_for_its_row_and_for_no_other(
     shape: TreeShape, seed: int, bits: int, data: st.DataObject

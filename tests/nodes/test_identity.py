@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 from eth_keyfile.keyfile import create_keyfile_json
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretBytes, SecretStr
 
@@ -127,7 +127,6 @@ def test_a_strong_foreign_keystore_is_used_as_it_is(tmp_path: Path) -> None:
     assert identity.load_key(foreign(tmp_path / "foreign.json"), PASSWORD).address == ADDRESS
 
 
-@settings(deadline=None)
 @given(
     private_key=st.binary(min_size=32, max_size=32),
     before=st.sampled_from(["", " ", "\n"]),

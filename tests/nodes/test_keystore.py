@@ -13,7 +13,7 @@ from Crypto.Hash import keccak
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from eth_keyfile.keyfile import create_keyfile_json
 from eth_keys.constants import SECPK1_N
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretBytes, SecretStr
 
@@ -153,7 +153,6 @@ def test_absurd_pbkdf2_rounds_are_refused(rounds: int) -> None:
         parse_keystore(changed(PBKDF2_VECTOR, "crypto.kdfparams.c", rounds))
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 30).map(lambda bits: 1 << bits), r=st.integers(1, 1024), p=st.integers(1, 1024))
 def test_no_scrypt_that_is_let_through_takes_more_than_eight_times_ours(n: int, r: int, p: int) -> None:
     text = json.loads(json.dumps(SCRYPT_VECTOR))
@@ -232,7 +231,6 @@ def test_a_secret_in_the_wrong_place_is_not_quoted() -> None:
         assert not re.search(VECTOR_KEY.hex()[:8], str(refused.value))
 
 
-@settings(deadline=None)
 @given(text=st.binary(max_size=200))
 def test_any_bytes_are_refused_in_one_way(text: bytes) -> None:
     with pytest.raises(BadKeystore):

@@ -143,7 +143,7 @@ def test_equals_plain_attention_in_float64(source: ModelSource, length: int) -> 
     assert np.abs(sequences.token_by_token(0) - expected).max() <= 1e-5 * scale
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_same_bits_alone_token_by_token_and_in_any_company(source: ModelSource, data: st.DataObject) -> None:
     attention = load(source)

@@ -45,7 +45,7 @@ def test_the_self_test_finds_nothing_on_this_machine(served_model: tuple[Backbon
     assert find_variance(served_model[0], 512) == []
 
 
-@settings(max_examples=20, deadline=None, print_blob=False)
+@settings(max_examples=20, print_blob=False)
 @given(
     others=st.lists(st.tuples(st.integers(1, 50), st.integers(0, 20)), min_size=0, max_size=64),
     arrival=st.integers(0, 10),

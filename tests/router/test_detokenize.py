@@ -27,7 +27,7 @@ def deltas(tokenizer: Decoder, ids: Sequence[int]) -> list[str]:
     return [*(detokenizer.push(token_id) for token_id in ids), detokenizer.finish()]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_deltas_add_up_to_the_whole(tokenizer: ModelTokenizer, data: st.DataObject) -> None:
     few = st.sampled_from(data.draw(st.lists(IDS, min_size=1, max_size=5)))  # long runs of the same few ids

@@ -74,7 +74,7 @@ def gates(draw: st.DrawFn) -> tuple[Architecture, Tensor, Tensor, Tensor]:
     return arch, x, torch.eye(num_experts)[draw(st.permutations(range(num_experts)))], bias
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(gates())
 def test_the_gate_is_deepseeks_with_the_lowest_index_among_equals(
     drawn: tuple[Architecture, Tensor, Tensor, Tensor],
@@ -116,7 +116,7 @@ def test_the_bias_steers_the_choice_but_not_the_weights() -> None:
     assert same_bits(choice.weights, scores_of(x, weight)[:, 2:].numpy())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), count=st.integers(1, 64))
 def test_a_row_is_routed_alike_alone_and_in_company(seed: int, count: int) -> None:
     arch = architecture(24, 4, topk_group=2, num_experts_per_tok=5)
@@ -147,7 +147,6 @@ def test_a_row_that_overflowed_still_names_experts_that_exist(value: float) -> N
     assert same_bits(choice.weights[::2].copy(), expected.weights[::2].copy())
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32), rows=st.integers(0, 5), per_row=st.integers(1, 9), width=st.integers(1, 40))
 def test_combine_is_a_plain_loop_bit_for_bit(seed: int, rows: int, per_row: int, width: int) -> None:
     outputs, weights = random_rows(seed, rows, per_row, width), random_rows(seed + 1, rows, per_row)

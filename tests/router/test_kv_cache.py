@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from moray.router.attention_kernel import SCORE_KEYS
@@ -36,7 +36,6 @@ def test_a_page_holds_whole_tiles_of_keys() -> None:
     assert KV_PAGE_SIZE % SCORE_KEYS == 0
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 12), max_size=30))
 def test_a_pool_never_gives_a_page_twice_and_gets_all_back(counts: list[int]) -> None:
     pool, held = PagePool(64), list[list[int]]()

@@ -197,7 +197,7 @@ def test_one_mix_has_all_that_is_to_be_tested(served: Served) -> None:
 def check_many(served: Served, num_mixes: int) -> Counter[str]:
     happened = Counter[str]()
 
-    @settings(max_examples=num_mixes, deadline=None, print_blob=False)
+    @settings(max_examples=num_mixes, print_blob=False)
     @given(mixes())
     def check_one(mix: Mix) -> None:
         happened.update(check(served, mix))

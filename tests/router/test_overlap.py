@@ -80,7 +80,7 @@ def filled_caches(backbone: Backbone, num_pages: int) -> list[LayerCache]:
     return caches
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_a_step_in_parts_has_the_bits_of_the_whole_one(
     served: tuple[Backbone, LocalExperts], data: st.DataObject

@@ -55,7 +55,7 @@ def play(engine: FakeEngine, coming: list[Coming], broken: set[int], unsound: se
     return cancelled
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     coming=COMING,
     spare_pages=st.integers(0, 6),

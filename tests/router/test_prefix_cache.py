@@ -33,7 +33,7 @@ def written(cache: PrefixCache, chain: list[bytes]) -> list[int]:
     return pages
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(PAGE, st.integers(0, KV_PAGE_SIZE - 1), st.text(max_size=20), st.text(max_size=20))
 def test_an_address_depends_on_every_token_on_what_comes_before_and_on_the_salt(
     tokens: list[int], place: int, salt: str, other_salt: str
@@ -94,7 +94,6 @@ class Running:
 PATHS = st.lists(st.integers(0, 1), min_size=1, max_size=4)  # prefixes as paths in a tree
 
 
-@settings(deadline=None)
 @given(
     num_pages=st.integers(4, 12),
     moves=st.lists(st.tuples(PATHS, st.integers(0, 4), st.integers(0, 5)), max_size=40),

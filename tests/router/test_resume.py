@@ -41,7 +41,7 @@ def pieces_of(text: ChoiceText, token_ids: list[int], last: bool = True) -> Iter
             return
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     text=st.text(st.sampled_from("ab €😀über"), min_size=1, max_size=40),
     stops=st.lists(st.text("ab €", min_size=1, max_size=4), max_size=2),

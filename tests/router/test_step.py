@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from moray.router.kv_cache import KV_PAGE_SIZE, pages_needed
@@ -37,7 +37,6 @@ def seen_slots(step: StepInputs, row: int) -> list[int]:
     ]
 
 
-@settings(deadline=None)
 @given(CHUNKS)
 def test_every_token_runs_once_in_order_and_sees_its_own_keys_up_to_itself(spans: list[tuple[int, int]]) -> None:
     chunks = chunks_of(spans)
@@ -56,7 +55,6 @@ def test_every_token_runs_once_in_order_and_sees_its_own_keys_up_to_itself(spans
             assert seen_slots(step, row) == [slot_of(chunk, earlier) for earlier in range(position + 1)]
 
 
-@settings(deadline=None)
 @given(CHUNKS, st.integers(0, 5))
 def test_tables_are_as_wide_as_the_longest_chunk_needs_whatever_is_reserved(
     spans: list[tuple[int, int]], spare: int
@@ -70,14 +68,12 @@ def test_tables_are_as_wide_as_the_longest_chunk_needs_whatever_is_reserved(
         assert set(table[used:]) <= {0}  # never read, and a page that exists
 
 
-@settings(deadline=None)
 @given(CHUNKS)
 def test_no_two_tokens_write_to_the_same_slot(spans: list[tuple[int, int]]) -> None:
     slots = build_step(chunks_of(spans)).slots.tolist()
     assert len(set(slots)) == len(slots)
 
 
-@settings(deadline=None)
 @given(CHUNKS)
 def test_arrays_are_what_the_kernels_take(spans: list[tuple[int, int]]) -> None:
     step = build_step(chunks_of(spans))
