@@ -190,9 +190,8 @@ def test_an_end_of_one_side_leaves_the_other_way_open_and_a_reset_is_passed_on(
 def test_who_dials_while_the_router_is_down_is_reset() -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         address = nobody.getsockname()
-    with WanProxy(*address, num_lines=1) as proxy:
-        with pytest.raises(ConnectionResetError):  # that early or at the first read
-            socket.create_connection(proxy.addresses[0], LIMIT_S).recv(1)
+    with WanProxy(*address, num_lines=1) as proxy, pytest.raises(ConnectionResetError):
+        socket.create_connection(proxy.addresses[0], LIMIT_S).recv(1)  # that early or at the first read
 
 
 def test_no_connection_is_left_behind(listener: socket.socket) -> None:
