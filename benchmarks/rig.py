@@ -84,7 +84,7 @@ class Rig:
         self.directory = Directory(self._source.architecture.num_experts)
         self._spawn, self.replicas = multiprocessing.get_context("spawn"), dict[int, BaseProcess]()
         self.start_router()
-        self.wan = WanProxy(HOST, self.address.port, len(plan.experts or ())) if plan.over_wan else None
+        self.wan = WanProxy(self.address[:2], len(plan.experts or ())) if plan.over_wan else None
 
     def start_router(self) -> None:
         """Again after ``stop_router``: at the same address, with nobody joined."""
@@ -103,13 +103,17 @@ class Rig:
         self.replicas[number] = self._spawn.Process(target=run_replica, args=arguments, daemon=True)
         self.replicas[number].start()
 
-    def wait_for(self, num_replicas: int) -> None:
-        """Raises TimeoutError when not so many have joined in good time."""
+    def wait_for_replicas(self) -> None:
+        """Raises TimeoutError when not all that were started have joined in good time."""
         late_at = time.monotonic() + READY_S
-        while sum(uplink.is_usable for uplink in list(self.directory.uplinks.values())) < num_replicas:
+        while {process.pid for process in self.replicas.values()} - self._joined_pids():
             if time.monotonic() > late_at:
                 raise TimeoutError("not all replicas joined")
             time.sleep(0.05)
+
+    def _joined_pids(self) -> set[int]:
+        uplinks = list(self.directory.uplinks.values())
+        return {uplink.join.pid for uplink in uplinks if uplink.is_usable and uplink.join is not None}
 
     def stop(self) -> None:
         self.generator.stop()
@@ -187,7 +191,7 @@ def running(plan: Plan, wrap: Callable[[ExpertTransport], ExpertTransport] = lam
     try:
         for number in range(len(plan.experts or ())):
             rig.start_replica(number)
-        rig.wait_for(len(plan.experts or ()))
+        rig.wait_for_replicas()
         yield rig
     finally:
         rig.stop()

@@ -16,22 +16,21 @@ from typing import Any
 from wan_link import Link
 
 RELAY = Path(__file__).with_name("wan_relay.py")
-HOST = "127.0.0.1"
 
 
 class WanProxy:
     """Where ``lines`` are named, a change is theirs alone; otherwise it is for all. It holds when the call returns."""
 
-    def __init__(self, host: str, port: int, num_lines: int) -> None:
-        """In front of a router's address, which needs to be there only when a replica dials."""
+    def __init__(self, router: tuple[str, int], num_lines: int) -> None:
+        """``router``: its host and port, where it has to be only when a replica dials."""
         self._process = subprocess.Popen(
-            [sys.executable, str(RELAY), host, str(port), str(num_lines)],
+            [sys.executable, str(RELAY), router[0], str(router[1]), str(num_lines)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
         self.pid = self._process.pid
-        self.addresses: list[tuple[str, int]] = [(HOST, port) for port in self._answer()]
+        self.addresses: list[tuple[str, int]] = [(host, port) for host, port in self._answer()]
 
     def __enter__(self) -> WanProxy:
         return self

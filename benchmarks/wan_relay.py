@@ -86,7 +86,7 @@ class Relay:
         self._epoll.register(self._control, select.EPOLLIN)
         for line in self._lines:
             self._listen(line)
-        _tell([line.listener.getsockname()[1] for line in self._lines])
+        _tell([line.listener.getsockname() for line in self._lines])
 
     def run(self) -> None:
         is_over = False
@@ -208,7 +208,6 @@ class Relay:
         for end in (replica, router):
             line.ends.add(end)
             self._end_of[end.fd] = end
-        for end in (replica, router):
             self._watch(end)
 
     def _shut(self, end: End) -> None:
@@ -219,6 +218,8 @@ class Relay:
             self._close(end)
 
     def _close(self, end: End, with_reset: bool = False) -> None:
+        if end not in end.line.ends:
+            return
         for one in (end, end.peer):
             one.line.ends.discard(one)
             self._end_of.pop(one.fd, None)
@@ -246,7 +247,8 @@ class Relay:
             if line.link.new_connections != before.new_connections:
                 self._stop_listening(line, before)
                 self._listen(line)
-            self._let_all_out(line)
+            for end in list(line.ends):
+                self._let_out(end, monotonic())
 
     def do_stall(self, lines: list[Line], seconds: float) -> None:
         for line in lines:
@@ -262,10 +264,6 @@ class Relay:
             {"num_connections": line.num_connections, "num_open": len(line.ends) // 2, "num_bytes": line.num_bytes}
             for line in lines
         ]
-
-    def _let_all_out(self, line: Line) -> None:
-        for end in list(line.ends):
-            self._let_out(end, monotonic())
 
     def _stop_listening(self, line: Line, before: Link) -> None:
         """Who dials is refused."""

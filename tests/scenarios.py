@@ -61,6 +61,7 @@ def lying(rig: Rig, number: int) -> Iterator[None]:
     """Another one comes in its place, with wrong numbers and the right digests."""
     _end(rig, number)
     rig.start_replica(number, lies=True)
+    rig.wait_for_replicas()
     yield
     _end(rig, number)
     rig.start_replica(number)
@@ -125,7 +126,7 @@ def one_after_another(scenarios: Sequence[Scenario], each_s: float) -> Scenario:
             for scenario in cycle(scenarios):
                 with scenario(rig, busiest_replica(rig)):
                     is_over.wait(each_s)
-                rig.wait_for(len(rig.replicas))
+                rig.wait_for_replicas()
                 if is_over.is_set():
                     return
 
@@ -146,15 +147,14 @@ class Outcome:
     """``streams``: the tokens of each, fewer than asked for where the router stopped."""
 
     streams: list[list[int]]
-    busiest: int  # the replica that was struck
-    num_before: int  # tokens of all streams when it was
+    num_before: int  # tokens of all streams when the scenario struck
 
 
 def disturbed(rig: Rig, prompts: Sequence[Sequence[int]], num_tokens: int, scenario: Scenario) -> Outcome:
     """Greedy streams, all at once. When a quarter of their tokens have come, ``scenario`` strikes the replica that is
     used most, and lasts until the last stream has ended; then all replicas have joined again."""
     streams: list[list[int]] = [[] for _ in prompts]
-    struck: list[int] = []
+    num_before = 0
 
     async def one(prompt: Sequence[int], tokens: list[int], on_token: Callable[[], None]) -> None:
         sampling = SamplingParams(max_tokens=num_tokens, temperature=0.0)
@@ -173,8 +173,8 @@ def disturbed(rig: Rig, prompts: Sequence[Sequence[int]], num_tokens: int, scena
                 is_time.set()
 
         def strike() -> None:
-            number = busiest_replica(rig)
-            struck.extend((number, sum(map(len, streams))))
+            nonlocal num_before
+            number, num_before = busiest_replica(rig), sum(map(len, streams))
             with scenario(rig, number):
                 all_ended.wait()
 
@@ -191,8 +191,8 @@ def disturbed(rig: Rig, prompts: Sequence[Sequence[int]], num_tokens: int, scena
             await striking
 
     asyncio.run(run())
-    rig.wait_for(len(rig.replicas))
-    return Outcome(streams, *struck)
+    rig.wait_for_replicas()
+    return Outcome(streams, num_before)
 
 
 def busiest_replica(rig: Rig) -> int:

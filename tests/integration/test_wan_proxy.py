@@ -34,7 +34,7 @@ def listener() -> Iterator[socket.socket]:
 
 @pytest.fixture(scope="module")
 def shared(listener: socket.socket) -> Iterator[WanProxy]:
-    with WanProxy(*listener.getsockname(), num_lines=2) as proxy:
+    with WanProxy(listener.getsockname(), 2) as proxy:
         yield proxy
 
 
@@ -190,12 +190,12 @@ def test_an_end_of_one_side_leaves_the_other_way_open_and_a_reset_is_passed_on(
 def test_who_dials_while_the_router_is_down_is_reset() -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         address = nobody.getsockname()
-    with WanProxy(*address, num_lines=1) as proxy, pytest.raises(ConnectionResetError):
+    with WanProxy(address, 1) as proxy, pytest.raises(ConnectionResetError):
         socket.create_connection(proxy.addresses[0], LIMIT_S).recv(1)  # that early or at the first read
 
 
 def test_no_connection_is_left_behind(listener: socket.socket) -> None:
-    with WanProxy(*listener.getsockname(), num_lines=1) as proxy:
+    with WanProxy(listener.getsockname(), 1) as proxy:
         for _ in range(50):
             replica, router = connect(proxy, listener)
             with contextlib.closing(replica), contextlib.closing(router):
