@@ -48,6 +48,7 @@ from moray.types import (
     RequestId,
     SamplingParams,
 )
+from wan_proxy import WanProxy
 
 HOST = "127.0.0.1"
 READY_S = 120.0
@@ -65,6 +66,8 @@ class Plan:
     threads: int = 1
     overlap: OverlapMode = "off"
     over_tcp: bool = False  # as replicas on other machines; else over a Unix socket, as those on the router's
+    over_wan: bool = False  # over TCP through a proxy, ``Rig.wan``, where replica i has line i
+    timeout_s: float = 10.0  # for one answer
 
 
 class Rig:
@@ -76,13 +79,49 @@ class Rig:
         self.plan, self._wrap = plan, wrap
         self._source, self.token = open_model(plan.model), secrets.token_bytes(32)
         self._folder = tempfile.TemporaryDirectory()
-        self.address = DataAddress(HOST, 0, "" if plan.over_tcp else f"{self._folder.name}/router.sock")
+        is_local = not (plan.over_tcp or plan.over_wan)
+        self.address = DataAddress(HOST, 0, f"{self._folder.name}/router.sock" if is_local else "")
         self.directory = Directory(self._source.architecture.num_experts)
-        self.generator = EngineThread(self._open_engine, plan.threads)
+        self._spawn, self.replicas = multiprocessing.get_context("spawn"), dict[int, BaseProcess]()
+        self.start_router()
+        self.wan = WanProxy(self.address[:2], len(plan.experts or ())) if plan.over_wan else None
+
+    def start_router(self) -> None:
+        """Again after ``stop_router``: at the same address, with nobody joined."""
+        self.directory = Directory(self._source.architecture.num_experts)
+        self.generator = EngineThread(self._open_engine, self.plan.threads)
         self.engine = self.generator.start()
+
+    def stop_router(self) -> None:
+        self.generator.stop()
+
+    def start_replica(self, number: int, lies: bool = False) -> None:
+        """In the place of the one that was there before, if any."""
+        assert self.plan.experts is not None
+        address = self.address if self.wan is None else DataAddress(*self.wan.addresses[number])
+        arguments = (self.plan.model, tuple(self.plan.experts[number]), f"replica-{number}", address, self.token, lies)
+        self.replicas[number] = self._spawn.Process(target=run_replica, args=arguments, daemon=True)
+        self.replicas[number].start()
+
+    def wait_for_replicas(self) -> None:
+        """Raises TimeoutError when not all that were started have joined in good time."""
+        late_at = time.monotonic() + READY_S
+        while {process.pid for process in self.replicas.values()} - self._joined_pids():
+            if time.monotonic() > late_at:
+                raise TimeoutError("not all replicas joined")
+            time.sleep(0.05)
+
+    def _joined_pids(self) -> set[int]:
+        uplinks = list(self.directory.uplinks.values())
+        return {uplink.join.pid for uplink in uplinks if uplink.is_usable and uplink.join is not None}
 
     def stop(self) -> None:
         self.generator.stop()
+        for process in self.replicas.values():
+            process.kill()
+            process.join()
+        if self.wan is not None:
+            self.wan.stop()
         self._folder.cleanup()
 
     def complete(self, prompts: Sequence[Sequence[int]], num_tokens: int) -> list[list[int]]:
@@ -137,7 +176,7 @@ class Rig:
         self.address = self.address._replace(port=servers[0].sockets[0].getsockname()[1])
         watch = asyncio.create_task(acceptor.watch())
         try:
-            yield NetworkExperts(self.directory, acceptor.counters, 10.0, row_format(numeric_class))
+            yield NetworkExperts(self.directory, acceptor.counters, self.plan.timeout_s, row_format(numeric_class))
         finally:
             watch.cancel()
             for server in servers:
@@ -148,32 +187,26 @@ class Rig:
 @contextmanager
 def running(plan: Plan, wrap: Callable[[ExpertTransport], ExpertTransport] = lambda experts: experts) -> Iterator[Rig]:
     """A rig whose experts have all joined."""
-    rig, spawn = Rig(plan, wrap), multiprocessing.get_context("spawn")
-    processes: list[BaseProcess] = []
+    rig = Rig(plan, wrap)
     try:
-        for number, experts in enumerate(plan.experts or ()):
-            arguments = (plan.model, tuple(experts), f"replica-{number}", rig.address, rig.token)
-            processes.append(spawn.Process(target=run_replica, args=arguments, daemon=True))
-            processes[-1].start()
-        late_at = time.monotonic() + READY_S
-        while rig.engine.experts.missing():
-            if time.monotonic() > late_at:
-                raise TimeoutError("not all experts joined")
-            time.sleep(0.05)
+        for number in range(len(plan.experts or ())):
+            rig.start_replica(number)
+        rig.wait_for_replicas()
         yield rig
     finally:
         rig.stop()
-        for process in processes:
-            process.terminate()
-            process.join()
 
 
-def run_replica(model: Path, experts: tuple[int, ...], name: str, address: DataAddress, token: bytes) -> None:
+def run_replica(
+    model: Path, experts: tuple[int, ...], name: str, address: DataAddress, token: bytes, lies: bool
+) -> None:
+    """``lies``: it computes every expert with the weights of the next one, whatever digests it gives."""
     logging.disable(logging.WARNING)  # it dials until it is ended
     torch.set_num_threads(1)
     row_threads.resize(1)
     source: ModelSource = open_model(model)
-    weights = {expert: pack_expert(source.expert(expert)) for expert in experts}
+    num_experts = source.architecture.num_experts
+    weights = {expert: pack_expert(source.expert((expert + lies) % num_experts)) for expert in experts}
     rows = row_format(source.numeric_class)
     executor = Executor(weights, source.architecture.hidden_size, CAPACITY_ROWS, rows)
     digests = wire.digest_of(known_digests(source, experts))

@@ -21,6 +21,7 @@ SCRIPTS = (
     "batching",
     "overlap",
     "growth",
+    "wan",
     "gateway",
     "placement",
 )
