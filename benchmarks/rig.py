@@ -34,6 +34,7 @@ from moray.router.backbone import load_backbone
 from moray.router.directory import Directory
 from moray.router.engine import Engine
 from moray.router.engine_thread import EngineThread
+from moray.router.known_answers import KnownAnswers
 from moray.router.kv_cache import pages_needed
 from moray.router.listener import Acceptor, NetworkIdentity, listen
 from moray.router.network_experts import NetworkExperts
@@ -171,7 +172,7 @@ class Rig:
             return
         num_experts, numeric_class = self._source.architecture.num_experts, self._source.numeric_class
         identity = NetworkIdentity("bench", self._source.model_id, numeric_class, num_experts, "bench", self.token)
-        acceptor = Acceptor(identity, self.directory)
+        acceptor = Acceptor(identity, self.directory, KnownAnswers(self._source))
         servers = await listen(acceptor, self.address)
         self.address = self.address._replace(port=servers[0].sockets[0].getsockname()[1])
         watch = asyncio.create_task(acceptor.watch())

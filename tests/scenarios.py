@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 
 from moray.errors import EngineStopped
+from moray.router.network_experts import NetworkExperts
 from moray.types import GenerationRequest, RequestId, SamplingParams
-from rig import Rig
+from rig import READY_S, Rig
 from wan_link import Carries, Link
 from wan_proxy import WanProxy
 
@@ -28,6 +29,11 @@ Scenario = Callable[[Rig, int], AbstractContextManager[None]]  # of the replica 
 def wan_of(rig: Rig) -> WanProxy:
     assert rig.wan is not None, "the plan has no proxy; give it over_wan"
     return rig.wan
+
+
+def num_refused(rig: Rig) -> int:
+    assert isinstance(rig.engine.experts, NetworkExperts)
+    return rig.engine.experts.counters.joins_refused
 
 
 def _signal(rig: Rig, number: int, sent: signal.Signals) -> None:
@@ -58,10 +64,15 @@ def frozen(rig: Rig, number: int) -> Iterator[None]:
 
 @contextmanager
 def lying(rig: Rig, number: int) -> Iterator[None]:
-    """Another one comes in its place, with wrong numbers and the right digests."""
+    """Another one comes in its place, with wrong numbers and the right digests; it is refused, again and again."""
+    refused = num_refused(rig)
     _end(rig, number)
     rig.start_replica(number, lies=True)
-    rig.wait_for_replicas()
+    late_at = time.monotonic() + READY_S
+    while num_refused(rig) < refused + 2:  # once is no accident
+        if time.monotonic() > late_at:
+            raise TimeoutError("the liar was not refused")
+        time.sleep(LOOK_S)
     yield
     _end(rig, number)
     rig.start_replica(number)

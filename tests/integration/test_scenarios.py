@@ -16,6 +16,7 @@ from scenarios import (
     flapping,
     frozen,
     killed,
+    lying,
     one_after_another,
     partitioned,
     restarted,
@@ -58,6 +59,7 @@ def num_retries(rig: Rig) -> int:
         pytest.param(partitioned("down"), True, id="is not heard by the router"),
         pytest.param(stalling, True, id="stalling"),
         pytest.param(flapping, False, id="flapping"),
+        pytest.param(lying, False, id="lying"),
     ],
 )
 def test_streams_have_the_tokens_of_an_undisturbed_run_when_a_replica_is(
