@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+SAME_PACE = 1.25  # replicas whose slowness differs by less share the work by their queues: it is measured with noise
 TRIAL_SHARE = 1 / 16  # of the choices, as long as somebody is due
 
 
@@ -34,9 +35,13 @@ def choose(candidates: Sequence[Candidate], num_rows: int, rng: random.Random) -
     pool = [i for i in fitting if candidates[i].is_trusted] or fitting
     if len(pool) > 2:
         pool = rng.sample(pool, 2)
-    return min(pool, key=lambda i: expected(candidates[i], num_rows), default=None)
+    elif rng.random() < 0.5:
+        pool.reverse()  # the first of two equals is taken
+    least = SAME_PACE * min((candidates[i].slowness for i in pool), default=0.0)
+    return min(pool, key=lambda i: expected(candidates[i], num_rows, least), default=None)
 
 
-def expected(candidate: Candidate, num_rows: int) -> float:
-    """Time to the answer in multiples of the usual: a queue as long as the parcel doubles the wait."""
-    return candidate.slowness * (1.0 + candidate.rows_in_flight / num_rows)
+def expected(candidate: Candidate, num_rows: int, least: float = 0.0) -> float:
+    """Time to the answer in multiples of the usual: a queue as long as the parcel doubles the wait. Who is quicker than
+    ``least`` counts as that."""
+    return max(candidate.slowness, least) * (1.0 + candidate.rows_in_flight / num_rows)
