@@ -82,6 +82,12 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network_experts, "hedge_delay_s", lambda late_s: 0.005)
 
 
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For processes that take seconds to start, and for traffic that takes seconds on a busy machine."""
+    monkeypatch.setattr(dataplane_kit, "LIMIT_S", 90.0)
+
+
 # -- two replicas are asked
 
 
@@ -318,7 +324,7 @@ def share(rows: dict[str, int], name: str) -> float:
 
 
 @in_event_loop
-async def test_a_replica_that_slows_down_to_a_tenth_loses_its_traffic_and_gets_it_back() -> None:
+async def test_a_replica_that_slows_down_to_a_tenth_loses_its_traffic_and_gets_it_back(patience: None) -> None:
     """The settling takes a few hundred rounds: a second or two, of the ten that it may take."""
     delays_s = {"steady": 0.002, "shaky": 0.002}
     async with open_router() as router, AsyncExitStack() as stack:
@@ -343,12 +349,6 @@ async def test_a_replica_that_slows_down_to_a_tenth_loses_its_traffic_and_gets_i
 
 
 # -- frozen and killed processes
-
-
-@pytest.fixture
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes take seconds to start."""
-    monkeypatch.setattr(dataplane_kit, "LIMIT_S", 90.0)
 
 
 @asynccontextmanager
