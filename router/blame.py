@@ -10,9 +10,7 @@ from prometheus_client import Counter
 class Blame(StrEnum):
     CLIENT = "client"  # asked for what cannot be done, or for more than its share
     GATEWAY = "gateway"  # this router: full, going down, or mistaken
-    NETWORK = (
-        "network"  # a connection that ended, silence, an expert that nobody serves: nobody can be told to be at fault
-    )
+    NETWORK = "network"  # a lost connection, silence, an expert that nobody serves: whose fault cannot be told
     NODE = "node"  # broke the protocol, or was heard of and did not do its work
 
 

@@ -77,8 +77,10 @@ class NetworkExperts:
         counts = np.bincount(expert_ids.ravel(), minlength=1)
         for expert in np.flatnonzero(counts).tolist():
             replicas = self.directory.replicas(expert)
-            one = len(replicas) == 1
-            uplink = replicas[0] if one else self._choose_of(replicas, int(counts[expert]), candidates)
+            if len(replicas) == 1:
+                uplink: Uplink | None = replicas[0]
+            else:
+                uplink = self._choose_of(replicas, int(counts[expert]), candidates)
             if uplink is None:
                 return None
             uplink_of[expert] = uplinks.setdefault(uplink, len(uplinks))

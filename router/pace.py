@@ -52,7 +52,7 @@ class Pace:
 
     def __init__(self, usual: UsualLatency, now: float) -> None:
         self._usual, self._measured_at = usual, now
-        self.slowness = 1.0  # running mean
+        self.slowness = 1.0  # running geometric mean: a single stall says little
         self.late = 1.0  # streaming QUANTILE
 
     def note(self, num_rows: int, latency_s: float, now: float) -> None:
@@ -60,5 +60,5 @@ class Pace:
         sample = min(latency_s / self._usual.note(num_rows, latency_s), MAX_SLOWNESS)
         weight = STALE_WEIGHT if now - self._measured_at > STALE_AFTER_S else MEAN_WEIGHT
         self._measured_at = now
-        self.slowness += weight * (sample - self.slowness)
+        self.slowness *= (sample / self.slowness) ** weight
         self.late *= _LATE_UP if sample > self.late else _LATE_DOWN

@@ -158,10 +158,11 @@ class Round:
                 room.given_back,
             )
             now, states = monotonic(), plan[:, kernel.STATE].tolist()
-            for index in [index for index in self._waiting if states[index] == kernel.ANSWERED]:
-                frame = self._waiting.pop(index)
-                frame.uplink.answered_bare(frame.seq, now)
-                self._count_answered(len(frame.places))
+            for index, frame in tuple(self._waiting.items()):
+                if states[index] == kernel.ANSWERED:
+                    del self._waiting[index]
+                    frame.uplink.answered_bare(frame.seq, now)
+                    self._count_answered(len(frame.places))
             if ending == kernel.GIVEN_BACK:
                 index, count = room.given_back.tolist()
                 self._waiting[index].uplink.data_received(room.result[:count].tobytes())

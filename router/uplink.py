@@ -251,7 +251,8 @@ class Uplink(asyncio.Protocol):
     @property
     def bare_fd(self) -> int:
         """Its socket, for whole frames only; -1 while bytes wait in between here."""
-        return self._fd if self.is_readable and not self._transport.get_write_buffer_size() else -1
+        is_busy = self.is_closed or self._reader.has_partial or self._transport.get_write_buffer_size()
+        return -1 if is_busy else self._fd
 
     @property
     def is_readable(self) -> bool:

@@ -80,7 +80,7 @@ def test_one_that_was_not_measured_for_a_while_is_believed_sooner() -> None:
     slow_s = 10 * usual.of(1)
     busy.note(1, slow_s, 0.51)
     idle.note(1, slow_s, 0.51 + 2 * STALE_AFTER_S)
-    assert 1.5 < busy.slowness < 3 < idle.slowness
+    assert 1.1 < busy.slowness < 2 < idle.slowness
 
 
 def test_one_stall_does_not_make_it_slow_for_ever() -> None:
@@ -88,7 +88,7 @@ def test_one_stall_does_not_make_it_slow_for_ever() -> None:
     pace = Pace(usual, 0.0)
     feed([pace], [1e-4], [1] * 50)
     pace.note(1, 3600.0, 0.6)
-    assert pace.slowness <= MAX_SLOWNESS / 2
+    assert pace.slowness <= MAX_SLOWNESS**0.5
     for trial in range(10):
         pace.note(1, usual.of(1), 1.0 + trial)
     assert pace.slowness < 1.5
