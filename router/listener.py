@@ -16,6 +16,7 @@ from moray import wire
 from moray.errors import JoinRefused, PortTaken
 from moray.router.blame import Blame, Failures
 from moray.router.directory import Directory
+from moray.router.pace import Pace
 from moray.router.uplink import Uplink
 from moray.types import DataAddress
 
@@ -169,6 +170,7 @@ class Acceptor:
             logger.exception("a replica could not be examined")
             uplink.close("an internal error", Blame.GATEWAY)
         else:
+            uplink.pace = Pace(self.directory.usual, monotonic())  # it was cold, and asked for what nobody else is
             self.directory.register(uplink)
 
     async def watch(self) -> None:

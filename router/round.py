@@ -187,8 +187,7 @@ class Round:
             return
         for uplink, whole in chosen.items():
             self._send_loads(uplink, split_load(whole, self._max_rows(uplink)))
-        if self._waiter is not None:
-            self._watch_for_late()
+        self._watch_for_late()
 
     def _send_loads(self, uplink: Uplink, loads: Sequence[Load], is_hedge: bool = False) -> None:
         """The first of them, and the others when it is answered: together they are more than the replica accepts."""
@@ -216,6 +215,7 @@ class Round:
             return
         if frame.unsent:
             self._send_loads(frame.uplink, frame.unsent)
+            self._watch_for_late()
         places = frame.places
         if self._is_open is not None:
             is_first = self._is_open[places]
@@ -226,8 +226,12 @@ class Round:
 
     def _retry(self, frame: _Frame) -> None:
         """What a failed frame leaves undone goes to another replica, but for what one has been asked for already."""
-        others = self._frames()
-        asked = {place for other in others for place in other.places_with_unsent()} if self._is_open is not None else ()
+        asked = set[int]()
+        for other in self._frames() if self._is_open is not None else ():
+            places = set(other.places_with_unsent())
+            asked |= places
+            if not places.isdisjoint(frame.places.tolist()):
+                other.hedge_at = None  # a third replica may take what this one has not done
         undone: dict[int, list[int]] = {}
         for place in self._unanswered(frame):
             expert = int(self._expert_ids.flat[place])
@@ -237,6 +241,8 @@ class Round:
         if undone:
             self._experts.counters.retries += 1
             self._send(undone)
+        else:
+            self._watch_for_late()
 
     def _frames(self) -> list[_Frame]:
         """All without an answer."""
@@ -249,7 +255,9 @@ class Round:
     # -- what is late
 
     def _watch_for_late(self) -> None:
-        """Come back when the next frame is late."""
+        """Come back when the next frame is late. Before the round is awaited nobody waits for it."""
+        if self._waiter is None:
+            return
         if self._timer is not None:
             self._timer.cancel()
         late_at = min((self._hedge_at(frame) for frame in self._frames()), default=inf)
@@ -261,6 +269,7 @@ class Round:
         if frame.hedge_at is None:
             experts = set(self._expert_ids.ravel()[frame.places].tolist())
             delay_s = self._experts.hedge_delay_s(experts, len(frame.places))
+            # The last frame of its uplink may be a later one: then it is given a little longer.
             frame.hedge_at = inf if delay_s is None else frame.uplink.sent_at + delay_s
         return frame.hedge_at
 

@@ -114,7 +114,7 @@ class RouterService:
                 "rows_sent": uplink.rows_sent,
                 "latency_ms": round(uplink.latency_s * 1000, 3),
                 "slowness": round(uplink.pace.slowness, 2),
-                "failures": {blame.value: count for blame, count in sorted(uplink.failures.items())},
+                "failures": {blame.value: count for blame, count in sorted(dict(uplink.failures).items())},
                 "connected_s": round(now - uplink.joined_at, 1),
             }
             nodes.setdefault(uplink.join.node_id, []).append(replica)

@@ -65,7 +65,7 @@ class Uplink(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = wire.FrameReader(wire.MAX_HANDSHAKE_BYTES)
         self._in_flight: dict[int, _InFlight] = {}
-        self._expired: dict[int, _InFlight] = {}  # given up on, by seq; their late results are let pass
+        self._expired: dict[int, tuple[int, float]] = {}  # given up on, by seq: rows and when sent; let pass when late
         self.next_seq = 0  # of the next Dispatch
         self._fd = -1
         self._timer: asyncio.TimerHandle | None = None  # ends a handshake that takes too long
@@ -95,10 +95,10 @@ class Uplink(asyncio.Protocol):
     def candidate(self, now: float) -> Candidate:
         assert self.join is not None
         slowness, health = self.pace.slowness, self.health.at(now)
-        for oldest in self._in_flight.values():  # what it owes counts before it comes
+        oldest = next(iter(self._in_flight.values()), None)
+        if oldest is not None:  # what it owes counts before it comes
             usual_s = self._acceptor.directory.usual.of(oldest.shape[0])
             slowness = max(slowness, (now - oldest.sent_at) / usual_s)
-            break
         is_trusted = health.circuit is Circuit.CLOSED
         is_due = not self._in_flight and (
             now - self.sent_at > STALE_AFTER_S if is_trusted else health.circuit is Circuit.HALF_OPEN
@@ -320,10 +320,10 @@ class Uplink(asyncio.Protocol):
 
     def _let_pass(self, seq: int) -> None:
         """An answer that comes too late; one to nothing that was asked breaks the protocol."""
-        flight = self._expired.pop(seq, None)
-        if flight is None:
+        if seq not in self._expired:
             raise WireError(f"an answer to dispatch {seq}, which was never sent or is answered")
-        self.pace.note(flight.shape[0], self.heard_at - flight.sent_at, self.heard_at)
+        num_rows, sent_at = self._expired.pop(seq)
+        self.pace.note(num_rows, self.heard_at - sent_at, self.heard_at)
         self.health = self.health.answered_late(self.heard_at)
 
     def _settle(self, seq: int, answer: Answer) -> None:
@@ -345,7 +345,8 @@ class Uplink(asyncio.Protocol):
             self._expiry = self._loop.call_later(max(0.0, soonest - now), self._expire_due, False)
 
     def _expire(self, seq: int, now: float) -> None:
-        flight = self._expired[seq] = self._in_flight[seq]
+        flight = self._in_flight[seq]
+        self._expired[seq] = flight.shape[0], flight.sent_at
         reason = f"no answer to a dispatch in {now - flight.sent_at:.1f} s"
         self.health = self.health.timed_out(reason, now, self._rng)
         self._acceptor.counters.timeouts += 1

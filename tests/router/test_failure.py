@@ -165,6 +165,18 @@ async def test_when_both_fail_the_experts_are_missing(at_once: None) -> None:
 
 
 @in_event_loop
+async def test_when_the_second_one_fails_a_third_one_is_asked_though_the_first_is_still_silent(at_once: None) -> None:
+    async with open_router() as router, asked_twice(router) as twice:
+        copy = await twice.second.read_work()
+        async with open_replica(router.port, [0, 1], "third"):
+            await router.joined(3)
+            twice.second.send(wire.Failure(copy.seq, "broken", "for the test"))
+            assert bits(await twice.pending) == bits(reference(1, ROWS, IDS))
+            assert uplink_of(router, "first").rows_in_flight == ROWS.shape[0] * IDS.shape[1]
+            assert uplink_of(router, "second").failures == {Blame.NODE: 1}
+
+
+@in_event_loop
 async def test_what_was_to_follow_a_late_frame_goes_to_the_other_replica_only(at_once: None) -> None:
     rows, ids = random_rows(5), np.array([[0, 1]] * 5)
     async with open_router() as router, asked_twice(router, rows, ids, capacity=3) as twice:
