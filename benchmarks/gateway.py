@@ -27,6 +27,7 @@ from prometheus_client import CollectorRegistry
 
 from measure import claim, machine, report
 from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
+from moray.router.blame import Failures
 from moray.router.deployment import SWITCH_INTERVAL_S, bind
 from moray.router.gateway import create_app
 from moray.router.gateway_settings import GatewaySettings
@@ -52,7 +53,7 @@ class Instant:
 def served(generator: Generator, context: int, model: Path) -> Iterator[int]:
     """The gateway before a generator; its port."""
     settings = GatewaySettings("bench", context, DEMO_CONFIG["vocab_size"])
-    app = create_app(generator, ModelTokenizer.load(model), settings, dict, list, CollectorRegistry())
+    app = create_app(generator, ModelTokenizer.load(model), settings, dict, list, CollectorRegistry(), Failures())
     listening = bind(HOST, 0)
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", loop="uvloop")
     server = uvicorn.Server(config)

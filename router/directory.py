@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 import numpy as np
 
 from moray.errors import JoinRefused
+from moray.router.blame import Blame
 from moray.router.lanes import Lanes
+from moray.router.pace import UsualLatency
 from moray.router.uplink import Uplink
 
 logger = logging.getLogger(__name__)
@@ -19,6 +22,8 @@ class Directory:
     def __init__(self, num_experts: int) -> None:
         self.num_experts = num_experts
         self.uplinks: dict[tuple[str, str], Uplink] = {}
+        self.usual = UsualLatency()
+        self.faults: Counter[str] = Counter()  # by node, of its own making; they outlast its uplinks
         self._by_expert: dict[int, list[Uplink]] = {expert: [] for expert in range(num_experts)}
         self._missing = frozenset(range(num_experts))
         self.only_lanes: Lanes | None = None  # where every expert has one usable replica: nothing is to be chosen
@@ -54,7 +59,7 @@ class Directory:
 
     def close_all(self, reason: str) -> None:
         for uplink in list(self.uplinks.values()):
-            uplink.close(reason)
+            uplink.close(reason, Blame.GATEWAY)
 
     def refresh(self) -> None:
         """Rebuild the index; joins, leaves and drains are rare, look-ups are not."""

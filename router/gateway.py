@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from starlette.requests import ClientDisconnect
 
 from moray.errors import BadRequest
+from moray.router.blame import Failures
 from moray.router.choice_text import ChoiceText
 from moray.router.choices import collect_choices, generate_choices
 from moray.router.gateway_metrics import CountRequests, GatewayMetrics
@@ -19,7 +20,7 @@ from moray.router.gateway_settings import GatewaySettings
 from moray.router.generation_plan import plan_generation
 from moray.router.generator import Generator
 from moray.router.http_body import read_body, unless_disconnected
-from moray.router.http_errors import UnknownModel, add_error_handlers, error_reply
+from moray.router.http_errors import UnknownModel, add_error_handlers, blame_of, error_reply
 from moray.router.openai_api import ChatRequest, CompletionRequest, parse_chat, parse_completion
 from moray.router.openai_replies import ChatFormat, CompletionFormat, Reply, ReplyFormat
 from moray.router.sse import EventStream, with_error_event
@@ -36,17 +37,18 @@ def create_app(
     network: Callable[[], dict[str, object]],
     readiness: Callable[[], list[str]],
     metrics_registry: CollectorRegistry,
+    failures: Failures,
 ) -> FastAPI:
     """The gateway as an ASGI app.
 
     ``network`` is what ``/network`` shows; ``readiness`` gives the reasons not to send requests here, none
-    when ready. Both are called on the event loop and must not wait.
+    when ready. Both are called on the event loop and must not wait. ``failures`` counts requests that fail.
     """
     app = FastAPI(title="Moray", docs_url=None, redoc_url=None, openapi_url=None)
     metrics = GatewayMetrics(metrics_registry)
     app.add_middleware(CountRequests, metrics=metrics)
-    add_error_handlers(app, settings.retry_after_s)
-    _add_inference(app, generator, tokenizer, settings, metrics)
+    add_error_handlers(app, settings.retry_after_s, failures)
+    _add_inference(app, generator, tokenizer, settings, metrics, failures)
     _add_models(app, settings)
     _add_status(app, network, readiness, metrics_registry)
     return app
@@ -58,6 +60,7 @@ def _add_inference(
     tokenizer: ModelTokenizer,
     settings: GatewaySettings,
     metrics: GatewayMetrics,
+    failures: Failures,
 ) -> None:
     async def answer(
         request: Request, parse: Callable[[bytes], CompletionRequest | ChatRequest], shape: ReplyFormat
@@ -90,6 +93,7 @@ def _add_inference(
         return Response(status_code=CLIENT_LEFT) if pieces is None else JSONResponse(reply.body(pieces))
 
     def describe_error(error: Exception) -> dict[str, Any]:
+        failures.count(blame_of(error))
         described = error_reply(error).body
         metrics.stream_errors.labels(described["error"]["code"]).inc()
         return described

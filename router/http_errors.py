@@ -9,7 +9,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from moray.errors import BadRequest, EngineStopped, ExpertUnavailable, MorayError, Overloaded
+from moray.errors import BadInput, BadRequest, EngineStopped, ExpertUnavailable, MorayError, Overloaded, UserQueueFull
+from moray.router.blame import Blame, Failures
 
 logger = logging.getLogger(__name__)
 
@@ -58,17 +59,28 @@ def error_body(status: int, message: str, param: str | None, code: str) -> dict[
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-def add_error_handlers(app: FastAPI, retry_after_s: int) -> None:
+def blame_of(error: Exception) -> Blame:
+    """Whose fault it is that a request failed."""
+    if isinstance(error, BadInput | UserQueueFull):
+        return Blame.CLIENT
+    if isinstance(error, HTTPException):
+        return Blame.CLIENT if error.status_code < 500 else Blame.GATEWAY
+    return Blame.NETWORK if isinstance(error, ExpertUnavailable) else Blame.GATEWAY
+
+
+def add_error_handlers(app: FastAPI, retry_after_s: int, failures: Failures) -> None:
     """Every error that leaves a route, unknown paths and methods included, gets OpenAI's shape. ``retry_after_s`` is
     for those that do not know better."""
 
     async def answer(_: Request, error: Exception) -> JSONResponse:
+        failures.count(blame_of(error))
         reply = error_reply(error)
         headers = {"Retry-After": str(reply.retry_after_s or retry_after_s)} if reply.is_retryable else None
         return JSONResponse(reply.body, reply.status, headers)
 
     async def answer_http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        failures.count(blame_of(error))
         body = error_body(error.status_code, error.detail, None, "http_error")
         return JSONResponse(body, error.status_code, error.headers)
 

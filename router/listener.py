@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import random
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,15 +14,18 @@ from typing import Protocol
 
 from moray import wire
 from moray.errors import JoinRefused, PortTaken
+from moray.router.blame import Blame, Failures
 from moray.router.directory import Directory
+from moray.router.pace import Pace
 from moray.router.uplink import Uplink
 from moray.types import DataAddress
 
 MAX_PENDING_PER_ADDRESS = 256  # a whole local network may dial at once
-PING_PERIOD_S = 1.0
-SUSPECT_AFTER_S = 2.5  # without a word
+PING_PERIOD_S = 0.5
+SILENT_AFTER_S = 1.5  # without a word; found out within a period more
 CLOSE_AFTER_S = 15.0
 BACKLOG = 1024
+SILENT = "it does not answer pings"
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +50,10 @@ class Counters:
     frames_out: int = 0
     protocol_errors: int = 0
     joins_refused: int = 0
+    dispatches: int = 0
     timeouts: int = 0
     retries: int = 0
+    hedges: int = 0
 
 
 class Examiner(Protocol):
@@ -61,10 +67,16 @@ class Acceptor:
 
     handshake_timeout_s = 5.0
 
-    def __init__(self, identity: NetworkIdentity, directory: Directory, examiner: Examiner | None = None) -> None:
-        """``examiner``: what a replica has to pass before it gets work."""
+    def __init__(
+        self,
+        identity: NetworkIdentity,
+        directory: Directory,
+        examiner: Examiner | None = None,
+        failures: Failures | None = None,
+    ) -> None:
+        """``examiner``: what a replica has to pass before it gets work. ``failures`` counts dispatches that fail."""
         self.identity, self.directory, self._examiner = identity, directory, examiner
-        self.counters = Counters()
+        self.counters, self.failures = Counters(), failures or Failures()
         self._pending: Counter[str] = Counter()
         self._handshaking: set[Uplink] = set()
         self._exams: set[asyncio.Task[None]] = set()
@@ -86,6 +98,12 @@ class Acceptor:
     def connection_closed(self, uplink: Uplink) -> None:
         self.handshake_done(uplink)
         self.directory.remove(uplink)
+
+    def note_failure(self, uplink: Uplink, blame: Blame) -> None:
+        """A dispatch came to nothing, or to a wrong answer. Only what is a node's own fault touches its standing."""
+        self.failures.count(blame)
+        if blame is Blame.NODE and uplink.join is not None:
+            self.directory.faults[uplink.join.node_id] += 1
 
     def make_hello(self) -> wire.Hello:
         identity = self.identity
@@ -145,17 +163,20 @@ class Acceptor:
         try:
             await examiner.examine(uplink)
         except JoinRefused as refused:
+            if refused.reason_code == "wrong_answer":  # no answer is counted where it did not come
+                self.note_failure(uplink, Blame.NODE)
             uplink.refuse(refused)
         except Exception:  # a mistake of ours: no reason to trust the replica, nor to blame it
             logger.exception("a replica could not be examined")
-            uplink.close("an internal error")
+            uplink.close("an internal error", Blame.GATEWAY)
         else:
+            uplink.pace = Pace(self.directory.usual, monotonic())  # it was cold, and asked for what nobody else is
             self.directory.register(uplink)
 
     async def watch(self) -> None:
         """Ping all uplinks for ever; note who is silent and close who stays so. The loop may itself have been busy
-        computing, so silence counts from the last ping that the peer had time to answer."""
-        token = 0
+        computing, so silence counts up to the last ping that the peer had time to answer."""
+        token, rng = 0, random.Random()
         while True:
             token += 1
             asked_at = monotonic()
@@ -166,8 +187,13 @@ class Acceptor:
                 silent_s = asked_at - uplink.heard_at
                 if silent_s > CLOSE_AFTER_S:
                     uplink.close(f"silent for {silent_s:.1f} s")
-                elif silent_s > SUSPECT_AFTER_S - PING_PERIOD_S:
-                    uplink.is_suspect = True
+                elif is_silent(uplink.heard_at, asked_at):
+                    uplink.health = uplink.health.silent(SILENT, monotonic(), rng)
+
+
+def is_silent(heard_at: float, asked_at: float) -> bool:
+    """Whether a peer that was asked a period ago, and last heard at ``heard_at``, has been silent for too long."""
+    return asked_at - heard_at > SILENT_AFTER_S - PING_PERIOD_S
 
 
 async def listen(acceptor: Acceptor, address: DataAddress) -> list[asyncio.Server]:

@@ -21,6 +21,7 @@ from moray.experts.row_format import row_format
 from moray.experts.source import ModelSource, known_digests, open_model
 from moray.router.attention import latent_cache_spec
 from moray.router.backbone import load_backbone
+from moray.router.blame import Failures
 from moray.router.directory import Directory
 from moray.router.engine import Engine
 from moray.router.engine_thread import EngineThread
@@ -62,7 +63,8 @@ class RouterService:
         self.tokenizer = ModelTokenizer.load(Path(spec.model))
         self.num_pages, self.context_length = plan_cache(self.source, spec.settings)
         self.directory = Directory(self.source.architecture.num_experts)
-        self.acceptor = Acceptor(self._identity(), self.directory, KnownAnswers(self.source))
+        self.failures = Failures()
+        self.acceptor = Acceptor(self._identity(), self.directory, KnownAnswers(self.source), self.failures)
         self.engine_thread = EngineThread(
             self._open_engine, spec.settings.router_threads or max(1, (os.cpu_count() or 2) // 2)
         )
@@ -73,9 +75,18 @@ class RouterService:
         self.engine = self.engine_thread.start()
         registry = CollectorRegistry()
         registry.register(RouterCollector(self.engine, self.directory, self.acceptor.counters))
+        registry.register(self.failures.counter)
         architecture = self.source.architecture
         gateway_settings = GatewaySettings(self.spec.model_name, self.context_length, architecture.vocab_size)
-        return create_app(self.engine_thread, self.tokenizer, gateway_settings, self.network, self.readiness, registry)
+        return create_app(
+            self.engine_thread,
+            self.tokenizer,
+            gateway_settings,
+            self.network,
+            self.readiness,
+            registry,
+            self.failures,
+        )
 
     def stop(self) -> None:
         self.engine_thread.stop()
@@ -90,15 +101,20 @@ class RouterService:
         for uplink in list(self.directory.uplinks.values()):
             if uplink.join is None:
                 continue
+            state, reason, since = uplink.condition(now)
             replica = {
                 "replica_id": uplink.join.replica_id,
                 "pid": uplink.join.pid,
                 "experts": uplink.join.experts,
                 "incarnation": uplink.join.incarnation,
-                "state": "draining" if uplink.is_draining else "suspect" if uplink.is_suspect else "serving",
+                "state": state,
+                "reason": reason,
+                "state_s": round(now - since, 1),
                 "rows_in_flight": uplink.rows_in_flight,
                 "rows_sent": uplink.rows_sent,
                 "latency_ms": round(uplink.latency_s * 1000, 3),
+                "slowness": round(uplink.pace.slowness, 2),
+                "failures": {blame.value: count for blame, count in sorted(dict(uplink.failures).items())},
                 "connected_s": round(now - uplink.joined_at, 1),
             }
             nodes.setdefault(uplink.join.node_id, []).append(replica)
@@ -120,7 +136,10 @@ class RouterService:
                 **self.engine.scheduler.snapshot(),
                 "timings": self.engine.timings.snapshot(),
             },
-            "nodes": [{"node_id": node, "replicas": replicas} for node, replicas in sorted(nodes.items())],
+            "nodes": [
+                {"node_id": node, "faults": self.directory.faults[node], "replicas": replicas}
+                for node, replicas in sorted(nodes.items())
+            ],
         }
 
     def _identity(self) -> NetworkIdentity:

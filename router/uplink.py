@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
@@ -17,6 +19,9 @@ import numpy as np
 from moray import wire
 from moray.errors import JoinRefused, MorayError, WireError
 from moray.experts.compiled import Array
+from moray.router.blame import Blame
+from moray.router.health import Circuit, Health
+from moray.router.pace import STALE_AFTER_S, Pace
 from moray.router.selection import Candidate
 
 if TYPE_CHECKING:
@@ -26,16 +31,20 @@ logger = logging.getLogger(__name__)
 
 LATENCY_WEIGHT = 0.1  # of the newest sample in the running mean
 READ_GRACE_S = 0.01  # one turn of the loop, for answers that lie unread when a deadline passes
-FIRST_LATENCY_S = 0.001  # assumed until the first result
 LARGE_BYTES = 64 << 10  # smaller frames cannot pile up: MAX_UNANSWERED ends it before
 MAX_UNANSWERED = 256  # dispatches given up on; a peer that owes more is closed
 MAX_UNREAD_BYTES = 2 * wire.MAX_FRAME_BYTES  # written and not taken by the peer; beyond it the peer is closed
+MAX_REASON = 200  # characters of a peer's own words that are kept
 
 
 class DispatchFailed(MorayError):
     """One attempt on one uplink came to nothing; another replica may do."""
 
     code = "dispatch_failed"
+
+    def __init__(self, message: str, blame: Blame) -> None:
+        super().__init__(message)
+        self.blame = blame
 
 
 Answer = wire.Tensor | DispatchFailed  # outputs, of the width and dtype of what was sent
@@ -56,17 +65,22 @@ class Uplink(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = wire.FrameReader(wire.MAX_HANDSHAKE_BYTES)
         self._in_flight: dict[int, _InFlight] = {}
-        self._expired: set[int] = set()  # seqs given up on, whose late results are let pass
+        self._expired: dict[int, tuple[int, float]] = {}  # given up on, by seq: rows and when sent; let pass when late
         self.next_seq = 0  # of the next Dispatch
         self._fd = -1
         self._timer: asyncio.TimerHandle | None = None  # ends a handshake that takes too long
         self._expiry: asyncio.TimerHandle | None = None  # looks for dispatches whose deadline has passed
         self.join: wire.Join | None = None  # set once welcomed
         self.hello: wire.Hello
-        self.is_draining = self.is_suspect = self.is_closed = False
+        self.is_draining = self.is_closed = False
         self.rows_in_flight = self.rows_sent = self.rows_waiting = 0
-        self.latency_s = FIRST_LATENCY_S
-        self.heard_at = self.joined_at = monotonic()
+        self.heard_at = self.joined_at = self.sent_at = self._draining_at = monotonic()
+        self.latency_s = 0.0  # running mean, for who watches; the choice goes by ``pace``
+        self.pace = Pace(acceptor.directory.usual, self.joined_at)
+        self.health = Health(self.joined_at)
+        self.failures: Counter[Blame] = Counter()  # of its dispatches
+        self._closed_by, self._closed_why, self._drain_reason = Blame.NETWORK, "the uplink closed", ""
+        self._rng = random.Random()
 
     @property
     def is_usable(self) -> bool:
@@ -78,9 +92,25 @@ class Uplink(asyncio.Protocol):
         assert self.join is not None
         return self.join.node_id, self.join.replica_id
 
-    def candidate(self) -> Candidate:
+    def candidate(self, now: float) -> Candidate:
         assert self.join is not None
-        return Candidate(self.rows_in_flight, self.join.capacity, self.latency_s, self.is_suspect)
+        slowness, health = self.pace.slowness, self.health.at(now)
+        oldest = next(iter(self._in_flight.values()), None)
+        if oldest is not None:  # what it owes counts before it comes
+            usual_s = self._acceptor.directory.usual.of(oldest.shape[0])
+            slowness = max(slowness, (now - oldest.sent_at) / usual_s)
+        is_trusted = health.circuit is Circuit.CLOSED
+        is_due = not self._in_flight and (
+            now - self.sent_at > STALE_AFTER_S if is_trusted else health.circuit is Circuit.HALF_OPEN
+        )
+        return Candidate(self.rows_in_flight, self.join.capacity, slowness, is_trusted, is_due)
+
+    def condition(self, now: float) -> tuple[str, str, float]:
+        """For an operator: state, the reason for it where there is one, and since when."""
+        if self.is_draining:
+            return "draining", self._drain_reason, self._draining_at
+        health = self.health.at(now)
+        return health.circuit.value, health.reason, health.since
 
     # -- the connection
 
@@ -106,11 +136,10 @@ class Uplink(asyncio.Protocol):
                 self._handle(wire.decode(payload))
         except WireError as broken:
             self._acceptor.counters.protocol_errors += 1
-            self.close(f"{broken.code}: {broken}")
+            self.close(f"{broken.code}: {broken}", Blame.NODE)
         except Exception:  # a mistake of ours on one peer's bytes is no reason to lose the others
             logger.exception("an uplink's frame could not be handled")
-            self.close("an internal error")
-        self.is_suspect = bool(self._expired)  # pongs do not redeem who owes answers
+            self.close("an internal error", Blame.GATEWAY)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True
@@ -119,13 +148,14 @@ class Uplink(asyncio.Protocol):
                 timer.cancel()
         self._acceptor.connection_closed(self)
         for seq in list(self._in_flight):
-            self._settle(seq, DispatchFailed("the uplink closed"))
+            self._fail(seq, self._closed_why, self._closed_by)
 
-    def close(self, reason: str) -> None:
+    def close(self, reason: str, blame: Blame = Blame.NETWORK) -> None:
+        """``blame``: whose fault it is that its work stays undone."""
         if not self.is_closed:
             name = self.join.replica_id if self.join else self.peer
             logger.info("uplink of %r closed: %s", name, reason)
-            self.is_closed = True
+            self.is_closed, self._closed_by, self._closed_why = True, blame, f"the uplink closed: {reason}"
             self._acceptor.directory.remove(self)  # at once: connection_lost comes a turn of the loop later
             self._transport.abort()
 
@@ -138,16 +168,20 @@ class Uplink(asyncio.Protocol):
         match message:
             case wire.Result():
                 self._take_result(message)
-            case wire.Busy(seq):
-                self._fail(seq, "the replica is busy")
+            case wire.Busy(seq):  # it has been given more than it takes, which is no failure of its own
+                self._take_refusal(seq, "the replica is busy", Blame.GATEWAY)
             case wire.Failure(seq, code, reason):
                 logger.warning("%r failed a dispatch: %r: %r", self.join.replica_id, code, reason)
-                self._fail(seq, f"{code}: {reason}")
+                blame = Blame.GATEWAY if code == "bad_dispatch" else Blame.NODE
+                said = readable(f"{code}: {reason}")
+                if seq in self._in_flight:
+                    self.health = self.health.failed(said, self.heard_at, self._rng)
+                self._take_refusal(seq, said, blame)
             case wire.Pong():
                 self.rows_waiting = message.rows_waiting
             case wire.Drain(reason):
                 logger.info("%r drains: %r", self.join.replica_id, reason)
-                self.is_draining = True
+                self.is_draining, self._drain_reason, self._draining_at = True, readable(reason), self.heard_at
                 self._acceptor.directory.refresh()
             case _:
                 raise WireError(f"an uplink does not send {message.kind}")
@@ -194,7 +228,7 @@ class Uplink(asyncio.Protocol):
         """Send rows; ``on_answer`` hears their outputs or why there are none, soon after ``timeout_s`` at the latest,
         and never before this returns."""
         if self.is_closed:
-            self._loop.call_soon(on_answer, DispatchFailed("the uplink is closed"))
+            self._loop.call_soon(on_answer, DispatchFailed(self._closed_why, self._closed_by))
             return
         seq, shape = self.next_seq, (len(row_index), hidden_states.shape[1])
         self._write(wire.Dispatch(seq, layer, groups, row_index, hidden_states, int(timeout_s * 1000)))
@@ -203,8 +237,9 @@ class Uplink(asyncio.Protocol):
     def _expect(
         self, shape: tuple[int, int], dtype: np.dtype[Any], timeout_s: float, on_answer: Callable[[Answer], None]
     ) -> None:
-        now = monotonic()
+        now = self.sent_at = monotonic()
         self._in_flight[self.next_seq] = _InFlight(on_answer, shape, dtype, now, now + timeout_s)
+        self._acceptor.counters.dispatches += 1
         self.next_seq += 1
         self.rows_in_flight += shape[0]
         self.rows_sent += shape[0]
@@ -216,7 +251,8 @@ class Uplink(asyncio.Protocol):
     @property
     def bare_fd(self) -> int:
         """Its socket, for whole frames only; -1 while bytes wait in between here."""
-        return self._fd if self.is_readable and not self._transport.get_write_buffer_size() else -1
+        is_busy = self.is_closed or self._reader.has_partial or self._transport.get_write_buffer_size()
+        return -1 if is_busy else self._fd
 
     @property
     def is_readable(self) -> bool:
@@ -248,8 +284,7 @@ class Uplink(asyncio.Protocol):
         self._acceptor.counters.frames_in += 1
         self.rows_in_flight -= flight.shape[0]
         self.heard_at = now
-        self.latency_s += LATENCY_WEIGHT * (now - flight.sent_at - self.latency_s)
-        self.is_suspect = bool(self._expired)
+        self._note_answer(flight, now)
 
     def ping(self, token: int) -> None:
         self._write(wire.Ping(token))
@@ -262,20 +297,34 @@ class Uplink(asyncio.Protocol):
         if outputs.shape != flight.shape or outputs.dtype != flight.dtype:
             due = f"{flight.dtype} {flight.shape}"
             raise WireError(f"a result of {outputs.dtype} {outputs.shape} where {due} was due")
-        self.latency_s += LATENCY_WEIGHT * (self.heard_at - flight.sent_at - self.latency_s)
+        self._note_answer(flight, self.heard_at)
         self._settle(result.seq, outputs)
 
-    def _fail(self, seq: int, reason: str) -> None:
+    def _note_answer(self, flight: _InFlight, now: float) -> None:
+        latency_s = now - flight.sent_at
+        self.latency_s += (LATENCY_WEIGHT if self.latency_s else 1.0) * (latency_s - self.latency_s)
+        self.pace.note(flight.shape[0], latency_s, now)
+        if self.health.num_failures:
+            self.health = self.health.answered(now)
+
+    def _take_refusal(self, seq: int, reason: str, blame: Blame) -> None:
         if seq in self._in_flight:
-            self._settle(seq, DispatchFailed(reason))
+            self._fail(seq, reason, blame)
         else:
             self._let_pass(seq)
+
+    def _fail(self, seq: int, reason: str, blame: Blame) -> None:
+        self.failures[blame] += 1
+        self._acceptor.note_failure(self, blame)
+        self._settle(seq, DispatchFailed(reason, blame))
 
     def _let_pass(self, seq: int) -> None:
         """An answer that comes too late; one to nothing that was asked breaks the protocol."""
         if seq not in self._expired:
             raise WireError(f"an answer to dispatch {seq}, which was never sent or is answered")
-        self._expired.discard(seq)
+        num_rows, sent_at = self._expired.pop(seq)
+        self.pace.note(num_rows, self.heard_at - sent_at, self.heard_at)
+        self.health = self.health.answered_late(self.heard_at)
 
     def _settle(self, seq: int, answer: Answer) -> None:
         flight = self._in_flight.pop(seq)
@@ -290,22 +339,30 @@ class Uplink(asyncio.Protocol):
             self._expiry = self._loop.call_later(READ_GRACE_S, self._expire_due, True)
             return
         for seq in due:
-            self._expire(seq)
+            self._expire(seq, now)
         if self._in_flight and not self.is_closed:
             soonest = min(flight.deadline for flight in self._in_flight.values())
             self._expiry = self._loop.call_later(max(0.0, soonest - now), self._expire_due, False)
 
-    def _expire(self, seq: int) -> None:
-        self.is_suspect = True
-        self._expired.add(seq)
+    def _expire(self, seq: int, now: float) -> None:
+        flight = self._in_flight[seq]
+        self._expired[seq] = flight.shape[0], flight.sent_at
+        reason = f"no answer to a dispatch in {now - flight.sent_at:.1f} s"
+        self.health = self.health.timed_out(reason, now, self._rng)
         self._acceptor.counters.timeouts += 1
-        self._settle(seq, DispatchFailed("no answer in time"))
+        # Whoever has been heard since has the work and does not do it; else it may never have arrived.
+        self._fail(seq, reason, Blame.NODE if self.heard_at > flight.sent_at else Blame.NETWORK)
         if len(self._expired) > MAX_UNANSWERED:
-            self.close(f"{len(self._expired)} dispatches without an answer")
+            self.close(f"{len(self._expired)} dispatches without an answer", Blame.NODE)
 
     def _write(self, message: wire.Message) -> None:
         frame = wire.encode(message)
         self._acceptor.counters.frames_out += 1
         self._transport.write(frame)
         if len(frame) > LARGE_BYTES and self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
-            self.close("it does not read what it is sent")
+            self.close("it does not read what it is sent", Blame.NODE)
+
+
+def readable(said: str) -> str:
+    """A peer's words for logs and terminals: one line, no control characters."""
+    return "".join(char if char.isprintable() else " " for char in said[:MAX_REASON])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import multiprocessing
 import random
 import struct
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -180,6 +182,24 @@ async def open_replica(
         yield thread
     finally:
         await asyncio.to_thread(thread.drain, "the test is over")
+
+
+def serve_for_ever(port: int, name: str) -> None:
+    make_thread(port, identity_of(range(NUM_EXPERTS), name), Executor(WEIGHTS, WIDTH, 1000), time.time_ns).start()
+    threading.Event().wait()
+
+
+@contextmanager
+def replica_process(port: int, name: str) -> Iterator[int]:
+    """A replica of all experts in a process of its own; its process id."""
+    process = multiprocessing.get_context("spawn").Process(target=serve_for_ever, args=(port, name), daemon=True)
+    process.start()
+    assert process.pid is not None
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        process.join()
 
 
 # -- peers that do as the test says

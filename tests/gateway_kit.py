@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from moray.router.blame import Failures
 from moray.router.gateway import create_app
 from moray.router.gateway_settings import GatewaySettings
 from moray.router.tokenizer import ModelTokenizer
@@ -124,7 +125,8 @@ class Gateway:
         )
         self.generator = ScriptedGenerator(lambda _: [])
         self.reasons: list[str] = []
-        self.registry = CollectorRegistry()
+        self.registry, failures = CollectorRegistry(), Failures()
+        self.registry.register(failures.counter)
         self.app = create_app(
             self.generator,
             tokenizer,
@@ -132,6 +134,7 @@ class Gateway:
             network=lambda: {"experts": {"0": ["replica-1"]}},
             readiness=lambda: self.reasons,
             metrics_registry=self.registry,
+            failures=failures,
         )
         self.port = 0
 

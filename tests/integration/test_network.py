@@ -74,6 +74,7 @@ def test_eight_nodes_each_host_one_expert_in_a_process_of_its_own(network: Netwo
     assert len(set(pids)) == 8
     for pid in pids:
         os.kill(pid, 0)
+    assert [state for node in status["nodes"] for state in node["states"]] == ["serving"] * 8
 
 
 def test_greedy_tokens_are_those_of_transformers(network: Network, checkpoint: Path) -> None:
@@ -154,10 +155,12 @@ def test_status_pages_describe_the_network(network: Network) -> None:
     assert network.get("/readyz").status_code == 200
     page = network.get("/network").json()
     assert page["num_experts"] == 8 and page["missing_experts"] == [] and len(page["nodes"]) == 8
+    replicas = [replica for node in page["nodes"] for replica in node["replicas"]]
+    assert {(replica["state"], replica["reason"]) for replica in replicas} == {("serving", "")}
     host, port = page["data_addresses"][0].rsplit(":", 1)
     assert host == "127.0.0.1" and int(port) > 0
     text = network.get("/metrics").text
-    for name in ("moray_step_seconds_total", "moray_uplink_rows_total", "moray_dataplane_frames_in_total"):
+    for name in ("moray_step_seconds_total", "moray_uplink_rows_total", "moray_failures_total"):
         assert name in text
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moray.errors import JoinRefused
+from moray.router.blame import Blame
 from moray.router.directory import Directory
 from moray.router.uplink import Uplink
 
@@ -35,7 +36,7 @@ class FakeUplink:
     def is_usable(self) -> bool:
         return not self.is_draining and not self.closed_because
 
-    def close(self, reason: str) -> None:
+    def close(self, reason: str, blame: Blame = Blame.NETWORK) -> None:
         self.closed_because.append(reason)
         self.directory.remove(cast(Uplink, self))
 

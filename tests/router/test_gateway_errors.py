@@ -173,6 +173,32 @@ def test_failures_in_a_stream_are_its_last_event(gateway: Gateway, error: Except
 
 
 @pytest.mark.parametrize("is_stream", [True, False])
+@pytest.mark.parametrize(
+    ("error", "blame"),
+    [
+        (None, "client"),  # the body is bad
+        (UserQueueFull("too many of yours"), "client"),
+        (Overloaded("full"), "gateway"),
+        (EngineStopped("going down"), "gateway"),
+        (ZeroDivisionError("a mistake"), "gateway"),
+        (ExpertUnavailable(frozenset({3}), "nobody there"), "network"),
+    ],
+)
+def test_a_failed_request_is_counted_once_by_whose_fault_it_is(
+    gateway: Gateway, error: Exception | None, blame: str, is_stream: bool
+) -> None:
+    def counted() -> dict[str, float]:
+        parties = ("client", "gateway", "network", "node")
+        values = {each: gateway.registry.get_sample_value("moray_failures_total", {"blame": each}) for each in parties}
+        return {each: value for each, value in values.items() if value is not None}
+
+    before = counted()
+    gateway.says("ab", error) if error else None
+    post(gateway, COMPLETION | {"stream": is_stream} | ({} if error else {"n": 99}))
+    assert counted() == before | {blame: before[blame] + 1}
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
 def test_one_failing_choice_ends_the_others(gateway: Gateway, is_stream: bool) -> None:
     def script(request: Any) -> list[Any]:
         return [65, PAUSE, PAUSE, Overloaded("full")] if request.sampling.seed == 1 else [65, HANG]

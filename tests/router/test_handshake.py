@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from moray.experts import uplink as expert_uplink
 from moray.experts.executor import Executor
 from moray.experts.uplink import ExpertUplink, ReplicaIdentity
 from moray.router import listener
+from moray.router.health import Circuit
 from moray.router.listener import Acceptor, listen
 from moray.router.uplink import Uplink
 from moray.types import DataAddress
@@ -256,13 +258,14 @@ async def test_a_mistake_of_the_router_over_one_peer_closes_only_that_uplink(mon
 
 
 @in_event_loop
-async def test_a_silent_uplink_becomes_suspect_and_is_then_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("PING_PERIOD_S", 0.05), ("SUSPECT_AFTER_S", 0.15), ("CLOSE_AFTER_S", 0.6)):
+async def test_a_silent_uplink_gets_no_work_and_is_then_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("PING_PERIOD_S", 0.05), ("SILENT_AFTER_S", 0.15), ("CLOSE_AFTER_S", 0.6)):
         monkeypatch.setattr(listener, name, value)
     async with open_router() as router:
         peer, _ = await dial_and_join(router.port)
         (uplink,) = router.directory.uplinks.values()
-        await eventually(lambda: uplink.is_suspect)
+        await eventually(lambda: uplink.health.circuit is Circuit.OPEN)
+        assert uplink.condition(monotonic())[:2] == ("suspended", listener.SILENT)
         peer.send(wire.Pong(1, 9, 0))
         await eventually(lambda: uplink.rows_waiting == 9)
         assert not uplink.is_closed

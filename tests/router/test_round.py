@@ -40,6 +40,7 @@ from moray.experts.compiled import Ids, Rows
 from moray.experts.executor import Answer, Executor
 from moray.router import round as round_module
 from moray.router import round_kernel
+from moray.router.health import Circuit
 from moray.router.round import Round
 from moray.router.transport import ExpertsMissing
 from moray.router.uplink import Uplink
@@ -490,7 +491,7 @@ async def test_a_late_result_of_an_earlier_round_is_let_pass_before_the_one_that
         assert is_compiled(pending)
         peer.send(answer_to(late), answer_to(peer.work()))
         assert bits(await pending) == bits(reference(2, ROWS, IDS))
-        assert in_order(router) and not the_uplink(router).is_suspect
+        assert in_order(router) and the_uplink(router).health.circuit is Circuit.CLOSED
 
 
 # -- peers that misbehave
@@ -755,7 +756,8 @@ async def test_a_peer_that_never_reads_fails_its_round_and_no_other() -> None:
             router.experts.timeout_s = LIMIT_S
             with contextlib.suppress(ExpertsMissing):  # 4000 rows are more than the good one has room for
                 await pending
-            assert router.acceptor.counters.timeouts == 1 and uplink.is_suspect
+            await eventually(lambda: uplink.health.circuit is Circuit.OPEN)
+            assert router.acceptor.counters.timeouts == 1
             for _ in range(5):
                 assert bits(await send(router)) == bits(reference(1, ROWS, IDS))
         silent.close()

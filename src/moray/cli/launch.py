@@ -236,7 +236,9 @@ def summarise(record: ClusterRecord) -> dict[str, Any]:
     for node in record.nodes:
         replicas = joined.get(node.node_id, [])
         experts = sorted({expert for replica in replicas for expert in replica["experts"]})
-        nodes.append({"node_id": node.node_id, "pids": [replica["pid"] for replica in replicas], "experts": experts})
+        columns = {"pids": "pid", "states": "state", "reasons": "reason"}
+        listed = {name: [replica[key] for replica in replicas] for name, key in columns.items()}
+        nodes.append({"node_id": node.node_id, "experts": experts, **listed})
     if network is None:
         reason = "the router does not answer"
     elif network["missing_experts"]:

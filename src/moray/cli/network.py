@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from moray.cli.launch import LaunchOptions, launch, summarise
@@ -99,10 +100,13 @@ def show_network(summary: dict[str, Any], as_json: bool) -> None:
     console = Console()
     state = "ready" if summary["ready"] else f"not ready: {summary['reason']}"
     console.print(f"{summary['url']}/v1  ({summary['model']}, {state})", highlight=False, soft_wrap=True)
-    table = Table("node", "processes", "experts", box=None, padding=(0, 2))
+    table = Table("node", "processes", "experts", "state", box=None, padding=(0, 2))
     for node in summary["nodes"]:
         columns = (", ".join(map(str, node[key])) or "none" for key in ("pids", "experts"))
-        table.add_row(node["node_id"], *columns)
+        states = {
+            f"{state}: {why}" if why else state for state, why in zip(node["states"], node["reasons"], strict=True)
+        }
+        table.add_row(node["node_id"], *columns, escape("; ".join(sorted(states)) or "none"))
     console.print(table)
 
 
