@@ -6,5 +6,5 @@ import hypothesis
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch when it is imported
 
-hypothesis.settings.register_profile("moray")
+hypothesis.settings.register_profile("moray", deadline=None)
 hypothesis.settings.load_profile("moray")
