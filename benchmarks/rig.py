@@ -214,7 +214,8 @@ def run_replica(
     identity = ReplicaIdentity("bench", name, experts, digests, source.model_id, source.numeric_class, token)
     threads = UplinkThreads([address], identity, executor, time.time_ns, served_experts(weights, CAPACITY_ROWS))
     threads.start()
-    while threads.are_alive:
+    parent = multiprocessing.parent_process()
+    while threads.are_alive and parent is not None and parent.is_alive():  # however the benchmark ends
         time.sleep(1.0)
 
 
