@@ -6,10 +6,10 @@ import os
 import re
 from pathlib import Path
 
-from eth_account import Account
 from pydantic import SecretBytes, SecretStr
 
 from moray.errors import BadKey, BadKeystore, KeyExists, WrongPassword
+from moray.ethereum import Account
 from moray.files import create_private, read_private
 from moray.node_key import NodeKey
 from moray.nodes.keystore import MAX_KEYSTORE_BYTES, Keystore, decrypt, encrypt, parse_keystore

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
-from eth_account import Account
-from eth_utils.address import to_checksum_address
 from pydantic import (
     AliasChoices,
     BaseModel,
@@ -23,6 +21,7 @@ from pydantic import (
 )
 
 from moray.errors import BadKey, BadKeystore, WrongPassword
+from moray.ethereum import Account, to_checksum_address
 from moray.node_key import NodeKey
 
 MAX_KEYSTORE_BYTES = 16 << 10

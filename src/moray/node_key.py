@@ -9,14 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from eth_account import Account
-from eth_account.messages import encode_typed_data
-from eth_account.signers.local import LocalAccount
-from eth_keys.constants import SECPK1_N
-from eth_keys.exceptions import BadSignature as RefusedByCurve
-from eth_utils.exceptions import ValidationError
-
 from moray.errors import BadKey, BadSignature
+from moray.ethereum import SECPK1_N, Account, LocalAccount, RefusedByCurve, ValidationError, encode_typed_data
 
 PRIVATE_KEY_BYTES = 32
 SIGNATURE_BYTES = 65
