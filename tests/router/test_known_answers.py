@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+import dataplane_kit
 from dataplane_kit import IDENTITY, Router, eventually, in_event_loop, make_thread
 from moray import wire
 from moray.experts import uplink_threads
@@ -76,15 +78,8 @@ def weights_of(source: ModelSource, experts: Sequence[int]) -> Weights:
 
 
 def identity_of(source: ModelSource, experts: Sequence[int], name: str) -> ReplicaIdentity:
-    return ReplicaIdentity(
-        node_id="node",
-        replica_id=name,
-        experts=tuple(experts),
-        shards_digest=wire.digest_of([]),
-        model_id=source.model_id,
-        numeric_class=source.numeric_class,
-        token=IDENTITY.token,
-    )
+    identity = dataplane_kit.identity_of(experts, name)
+    return replace(identity, model_id=source.model_id, numeric_class=source.numeric_class)
 
 
 @asynccontextmanager
@@ -118,6 +113,19 @@ async def test_a_replica_that_computes_rightly_gets_work(
         ids = np.array([[0, 1], [2, 5], [1, 3]])
         expected = await LocalExperts(source).dispatch(layer, rows, ids)
         assert bits(await router.experts.dispatch(layer, rows, ids)) == bits(expected)
+
+
+@pytest.mark.parametrize("numeric_class", CLASSES)
+@in_event_loop
+async def test_a_replica_that_takes_fewer_rows_at_once_than_a_question_has_is_asked_fewer(
+    sources: dict[NumericClass, ModelSource], numeric_class: NumericClass
+) -> None:
+    source = sources[numeric_class]
+    weights = weights_of(source, [0, 1])
+    small = Executor(weights, source.architecture.hidden_size, 1, row_format(numeric_class))
+    async with open_examining(source) as router, open_node(router.port, source, weights, executor=small):
+        await router.joined(1)
+        assert router.acceptor.counters.joins_refused == 0
 
 
 # -- what is wrong
