@@ -158,6 +158,7 @@ class ExpertUplink:
                 self.is_serving = self.was_welcomed = True
                 logger.info("%s serves %r", self._identity.replica_id, self._hello.router if self._hello else "")
             case wire.Reject(code, reason):
+                self.was_welcomed = False  # after all
                 raise JoinRefused(code, reason)
             case wire.Ping(token):
                 self._write(wire.Pong(token, 0, self._executor.rows_done + int(self._pulse[ROWS_DONE])))

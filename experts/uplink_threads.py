@@ -100,8 +100,6 @@ class RouterThread:
             uplink.run()
         except (OSError, WireError, JoinRefused) as exc:
             logger.warning("%s: router %s: %s", self._name, self._address, exc)
-            if isinstance(exc, JoinRefused):
-                uplink.was_welcomed = False  # after all
         finally:
             self._uplink = None
         self._shuns_local = connection.family == socket.AF_UNIX and not uplink.was_welcomed

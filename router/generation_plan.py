@@ -86,8 +86,7 @@ def _max_tokens(prompt: PromptIds, asked: int | None, default: int, settings: Ga
     """How many tokens to generate: as asked, or the default as far as the context has room."""
     if not prompt:
         raise BadRequest("the prompt is empty", param)
-    if not (min(prompt) >= 0 and max(prompt) < settings.vocab_size):
-        raise BadRequest(f"token ids must be 0 to {settings.vocab_size - 1}", param)
+    _check_ids(prompt, settings.vocab_size, param)
     room = settings.context_length - len(prompt)
     if room < (asked or 1):
         raise ContextTooLong(
@@ -96,6 +95,11 @@ def _max_tokens(prompt: PromptIds, asked: int | None, default: int, settings: Ga
             param,
         )
     return asked or min(default, room)
+
+
+def _check_ids(token_ids: PromptIds, vocab_size: int, param: str) -> None:
+    if not (min(token_ids) >= 0 and max(token_ids) < vocab_size):
+        raise BadRequest(f"token ids must be 0 to {vocab_size - 1}", param)
 
 
 def _requests(
@@ -137,8 +141,7 @@ def _behind(
     sampling = request.sampling
     if sampling.temperature > 0 and not has_seed:
         raise BadRequest("a sampled answer goes on as it began only with its seed: send the one of the reply", param)
-    if not (min(resumed) >= 0 and max(resumed) < vocab_size):
-        raise BadRequest(f"token ids must be 0 to {vocab_size - 1}", param)
+    _check_ids(resumed, vocab_size, param)
     if len(resumed) >= sampling.max_tokens or not sampling.stop_token_ids.isdisjoint(resumed):
         raise BadRequest("these tokens are a whole answer: there is nothing to resume", param)
     rest = replace(sampling, max_tokens=sampling.max_tokens - len(resumed))

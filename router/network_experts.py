@@ -39,14 +39,20 @@ class NetworkExperts:
     def dispatch(self, layer: int, hidden_states: Rows, expert_ids: Ids) -> Awaitable[Rows]:
         return Round(self, self._room, layer, hidden_states, expert_ids)
 
-    def choose(self, expert: int, num_rows: int, failed: Collection[Uplink] = ()) -> Uplink | None:
-        """A replica to try, None when there is none left."""
+    def choose(
+        self,
+        expert: int,
+        num_rows: int,
+        failed: Collection[Uplink] = (),
+        candidates: dict[Uplink, Candidate] | None = None,
+    ) -> Uplink | None:
+        """A replica to try, None when there is none left. ``candidates``: those looked at already, in this moment."""
         replicas: Sequence[Uplink] = self.directory.replicas(expert)
         if failed:
             replicas = [uplink for uplink in replicas if uplink not in failed]
         if len(replicas) == 1:  # whatever is known of it: there is nobody else
             return replicas[0]
-        return self._choose_of(replicas, num_rows, {})
+        return self._choose_of(replicas, num_rows, {} if candidates is None else candidates)
 
     def choose_second(self, expert: int, num_rows: int, asked: Collection[Uplink]) -> Uplink | None:
         """A replica in good health beside those that were asked already."""
@@ -60,7 +66,6 @@ class NetworkExperts:
     def _choose_of(
         self, replicas: Sequence[Uplink], num_rows: int, candidates: dict[Uplink, Candidate]
     ) -> Uplink | None:
-        """``candidates``: those looked at already, in this same moment."""
         now = monotonic()
         for uplink in replicas:
             if uplink not in candidates:
@@ -76,11 +81,7 @@ class NetworkExperts:
         candidates = dict[Uplink, Candidate]()
         counts = np.bincount(expert_ids.ravel(), minlength=1)
         for expert in np.flatnonzero(counts).tolist():
-            replicas = self.directory.replicas(expert)
-            if len(replicas) == 1:
-                uplink: Uplink | None = replicas[0]
-            else:
-                uplink = self._choose_of(replicas, int(counts[expert]), candidates)
+            uplink = self.choose(expert, int(counts[expert]), candidates=candidates)
             if uplink is None:
                 return None
             uplink_of[expert] = uplinks.setdefault(uplink, len(uplinks))
