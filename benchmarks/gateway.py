@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import multiprocessing
 import multiprocessing.connection
 import statistics
@@ -25,6 +24,7 @@ from typing import Any
 import uvicorn
 from prometheus_client import CollectorRegistry
 
+from http_stream import stream_completion
 from measure import claim, machine, report
 from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
 from moray.router.blame import Failures
@@ -70,15 +70,10 @@ def run_client(orders: multiprocessing.connection.Connection) -> None:
     """For every (port, prompts, number of tokens): seconds and tokens of all streams."""
 
     async def stream(port: int, prompt: list[int], num_tokens: int) -> int:
-        body = {"model": "bench", "prompt": prompt, "max_tokens": num_tokens, "temperature": 0, "stream": True}
-        data = json.dumps(body | {"ignore_eos": True, "stream_options": {"include_usage": True}}).encode()
-        reader, writer = await asyncio.open_connection(HOST, port)
-        head = f"POST /v1/completions HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(data)}\r\n"
-        writer.write(head.encode() + b"Content-Type: application/json\r\nConnection: close\r\n\r\n" + data)
+        body = {"model": "bench", "prompt": prompt, "max_tokens": num_tokens, "temperature": 0, "ignore_eos": True}
         answer = b""
-        while piece := await reader.read(1 << 16):
+        async for piece in stream_completion(HOST, port, body | {"stream_options": {"include_usage": True}}):
             answer = answer[-2048:] + piece  # its end counts the tokens
-        writer.close()
         return int(answer.rpartition(b'"completion_tokens":')[2].partition(b",")[0])
 
     async def answer(port: int, prompts: list[list[int]], num_tokens: int) -> tuple[float, int]:

@@ -24,6 +24,7 @@ from typing import Any
 import psutil
 
 from decode import running_network
+from http_stream import stream_completion
 from measure import claim, machine, percentile, progress, report
 from moray.cli.network import terminated_as_interrupt
 from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
@@ -38,20 +39,15 @@ MAX_GROWTH, MAX_LATENCY_GROWTH = 0.05, 0.15
 async def stream(address: urllib.parse.SplitResult, model: str, rng: random.Random, gaps: list[float]) -> bool:
     """One request to its end; whether it got all its tokens."""
     prompt = [7 + i % 400 for i in range(SHARED_TOKENS)] + [rng.randrange(2, 500) for _ in range(OWN_TOKENS)]
-    body = {"model": model, "prompt": prompt, "max_tokens": NEW_TOKENS, "stream": True, "ignore_eos": True}
-    data = json.dumps(
-        body | {"temperature": 0.7, "seed": rng.randrange(1 << 30), "user": str(rng.randrange(12))}
-    ).encode()
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: soak\r\nContent-Length: {len(data)}\r\n"
-    writer.write(head.encode() + b"Content-Type: application/json\r\nConnection: close\r\n\r\n" + data)
+    body = {"model": model, "prompt": prompt, "max_tokens": NEW_TOKENS, "ignore_eos": True}
+    body |= {"temperature": 0.7, "seed": rng.randrange(1 << 30), "user": str(rng.randrange(12))}
+    assert address.hostname is not None and address.port is not None
     before, answer = 0.0, b""
-    while piece := await reader.read(1 << 16):
+    async for piece in stream_completion(address.hostname, address.port, body):
         now = time.perf_counter()
         if before and b"data: {" in piece:
             gaps.append((now - before) * 1000)
         before, answer = now, answer[-64:] + piece
-    writer.close()
     return b"data: [DONE]" in answer
 
 

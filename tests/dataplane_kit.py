@@ -243,6 +243,14 @@ class Peer:
         self._writer.transport.abort()
 
 
+async def hangs_up(peer: Peer, work: wire.Dispatch) -> None:
+    peer.close()
+
+
+async def is_busy(peer: Peer, work: wire.Dispatch) -> None:
+    peer.send(wire.Busy(work.seq))
+
+
 def make_join(hello: wire.Hello, token: bytes = TOKEN, **changes: Any) -> wire.Join:
     join = wire.Join(
         protocol=wire.PROTOCOL_VERSION,

@@ -20,8 +20,10 @@ from dataplane_kit import (
     answer_to,
     dial_and_join,
     eventually,
+    hangs_up,
     identity_of,
     in_event_loop,
+    is_busy,
     make_thread,
     open_replica,
     open_router,
@@ -165,14 +167,6 @@ async def test_what_waits_for_a_replica_that_fails_goes_to_another_with_it() -> 
 # -- retries
 
 
-async def closes(peer: Peer, work: wire.Dispatch) -> None:
-    peer.close()
-
-
-async def is_busy(peer: Peer, work: wire.Dispatch) -> None:
-    peer.send(wire.Busy(work.seq))
-
-
 async def fails(peer: Peer, work: wire.Dispatch) -> None:
     peer.send(wire.Failure(work.seq, "broken", "line one\nline two"))
 
@@ -221,7 +215,7 @@ BREAKING = [
 ]
 
 
-@pytest.mark.parametrize("misbehave", [closes, *HARMLESS, *BREAKING, stays_silent], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("misbehave", [hangs_up, *HARMLESS, *BREAKING, stays_silent], ids=lambda f: f.__name__)
 @in_event_loop
 async def test_what_one_replica_does_not_answer_another_one_does(misbehave: Callable[..., object]) -> None:
     async with open_router(timeout_s=0.4 if misbehave is stays_silent else 20.0) as router:
@@ -243,7 +237,7 @@ async def test_what_one_replica_does_not_answer_another_one_does(misbehave: Call
                 assert await bad.is_closed()
 
 
-@pytest.mark.parametrize("misbehave", [closes, *HARMLESS, *BREAKING, stays_silent], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("misbehave", [hangs_up, *HARMLESS, *BREAKING, stays_silent], ids=lambda f: f.__name__)
 @in_event_loop
 async def test_when_nobody_is_left_the_error_names_the_experts_and_their_rows(misbehave: Callable[..., object]) -> None:
     async with open_router(timeout_s=0.2) as router, open_replica(router.port, [0, 3], "good"):

@@ -30,7 +30,9 @@ from dataplane_kit import (
     answer_to,
     dial_and_join,
     eventually,
+    hangs_up,
     in_event_loop,
+    is_busy,
     open_replica,
     open_router,
     random_rows,
@@ -406,14 +408,6 @@ async def test_a_killed_process_is_gone_with_its_connection(patience: None) -> N
 
 
 # -- whose fault it is
-
-
-async def hangs_up(peer: Peer, work: wire.Dispatch) -> None:
-    peer.close()
-
-
-async def is_busy(peer: Peer, work: wire.Dispatch) -> None:
-    peer.send(wire.Busy(work.seq))
 
 
 async def says_the_router_is_wrong(peer: Peer, work: wire.Dispatch) -> None:
