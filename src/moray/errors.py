@@ -12,6 +12,7 @@
     │   ├── BadSetting           a command-line option or an environment variable
     │   │   └── PortTaken
     │   ├── UnsafeFile           a file of secrets that is not its owner's alone
+    │   ├── UnsafeAddress        a network that points into private address space
     │   └── BadKey               a private key or a password that cannot be used
     │       ├── BadKeystore      a file that holds no key, or not as it should
     │       ├── KeyExists        nothing overwrites a key
@@ -21,6 +22,8 @@
     │   └── FrameMalformed
     ├── BadSignature             65 bytes that nobody signed with
     ├── JoinRefused              the router turned an uplink away, with a code
+    ├── ManifestRefused          a network manifest that is not to be believed, with a code
+    ├── DownloadFailed           no source gave a file, or none the right one (retryable)
     ├── ExpertUnavailable        no replica answered in time (HTTP 503, retryable)
     ├── Overloaded               a bounded queue is full (HTTP 429, retryable)
     │   └── UserQueueFull        one user's part of it is
@@ -80,6 +83,10 @@ class UnsafeFile(BadInput):
     code = "unsafe_file"
 
 
+class UnsafeAddress(BadInput):
+    code = "unsafe_address"
+
+
 class BadKey(BadInput):
     code = "bad_key"
 
@@ -120,6 +127,21 @@ class JoinRefused(MorayError):
     def __init__(self, reason_code: str, message: str) -> None:
         super().__init__(f"{reason_code}: {message}")
         self.reason_code = reason_code
+
+
+class ManifestRefused(MorayError):
+    """``reason_code``: malformed, wrong_owner, bad_signature, expired, not_yet_valid or rolled_back."""
+
+    code = "manifest_refused"
+
+    def __init__(self, reason_code: str, message: str) -> None:
+        super().__init__(f"{reason_code}: {message}")
+        self.reason_code = reason_code
+
+
+class DownloadFailed(MorayError):
+    code = "download_failed"
+    is_retryable = True
 
 
 class ExpertUnavailable(MorayError):
