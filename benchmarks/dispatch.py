@@ -40,11 +40,13 @@ from moray.cli.network import terminated_as_interrupt
 from moray.experts.compiled import Rows
 from moray.experts.executor import Executor
 from moray.experts.ffn import load_feed_forward
+from moray.experts.routes import OwnRoute
 from moray.experts.served import served_experts
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_threads import UplinkThreads
 from moray.experts.weights import ExpertFunction
 from moray.nodes.cluster import SLOT_RESOURCE, ClusterSpec, start_cluster, stop_cluster
+from moray.router.credentials import TokenCredentials
 from moray.router.directory import Directory
 from moray.router.listener import Acceptor, NetworkIdentity, listen
 from moray.router.network_experts import NetworkExperts
@@ -114,12 +116,12 @@ class EchoExpert:
                 shards_digest=bytes(32),
                 model_id=MODEL_ID,
                 numeric_class="float32",
-                token=token,
             )
             thin = load_feed_forward(torch.zeros(2, HIDDEN_SIZE), torch.zeros(HIDDEN_SIZE, 1))
             weights: dict[int, dict[int, ExpertFunction]] = {expert: {0: thin}}
             executor, served = Executor(weights, HIDDEN_SIZE, CAPACITY_ROWS), served_experts(weights, CAPACITY_ROWS)
-            self._uplinks = UplinkThreads([DataAddress(HOST, router_port)], identity, executor, time.time_ns, served)
+            route = OwnRoute(DataAddress(HOST, router_port), token)
+            self._uplinks = UplinkThreads([route], identity, executor, time.time_ns, served)
             self._uplinks.start()
         gc.freeze()  # as ExpertReplica does
 
@@ -234,9 +236,9 @@ async def timed(call: Call, fan_out: int, calls: int) -> list[float]:
 
 
 async def open_moray(port: int, token: bytes, row: torch.Tensor) -> tuple[Directory, Call]:
-    identity = NetworkIdentity("bench", MODEL_ID, "float32", NUM_EXPERTS, f"{HOST}:{port}", token)
+    identity = NetworkIdentity("bench", MODEL_ID, "float32", NUM_EXPERTS, f"{HOST}:{port}")
     directory = Directory(NUM_EXPERTS)
-    acceptor = Acceptor(identity, directory)
+    acceptor = Acceptor(identity, directory, TokenCredentials(token))
     open_moray.kept = await listen(acceptor, DataAddress(HOST, port)), asyncio.create_task(acceptor.watch())  # type: ignore[attr-defined]
     same_bytes = row.view(torch.float32).numpy()
     experts = NetworkExperts(directory, acceptor.counters, timeout_s=30.0)

@@ -22,6 +22,7 @@ import torch
 from moray import wire
 from moray.experts.executor import Executor
 from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
+from moray.experts.routes import OwnRoute
 from moray.experts.row_format import row_format
 from moray.experts.served import served_experts
 from moray.experts.sharding import write_shards
@@ -31,6 +32,7 @@ from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_threads import UplinkThreads
 from moray.experts.weights import pack_expert
 from moray.router.backbone import load_backbone
+from moray.router.credentials import TokenCredentials
 from moray.router.directory import Directory
 from moray.router.engine import Engine
 from moray.router.engine_thread import EngineThread
@@ -171,8 +173,8 @@ class Rig:
             yield LocalExperts(self._source)
             return
         num_experts, numeric_class = self._source.architecture.num_experts, self._source.numeric_class
-        identity = NetworkIdentity("bench", self._source.model_id, numeric_class, num_experts, "bench", self.token)
-        acceptor = Acceptor(identity, self.directory, KnownAnswers(self._source))
+        identity = NetworkIdentity("bench", self._source.model_id, numeric_class, num_experts, "bench")
+        acceptor = Acceptor(identity, self.directory, TokenCredentials(self.token), KnownAnswers(self._source))
         servers = await listen(acceptor, self.address)
         self.address = self.address._replace(port=servers[0].sockets[0].getsockname()[1])
         watch = asyncio.create_task(acceptor.watch())
@@ -211,8 +213,9 @@ def run_replica(
     rows = row_format(source.numeric_class)
     executor = Executor(weights, source.architecture.hidden_size, CAPACITY_ROWS, rows)
     digests = wire.digest_of(known_digests(source, experts))
-    identity = ReplicaIdentity("bench", name, experts, digests, source.model_id, source.numeric_class, token)
-    threads = UplinkThreads([address], identity, executor, time.time_ns, served_experts(weights, CAPACITY_ROWS))
+    identity = ReplicaIdentity("bench", name, experts, digests, source.model_id, source.numeric_class)
+    served = served_experts(weights, CAPACITY_ROWS)
+    threads = UplinkThreads([OwnRoute(address, token)], identity, executor, time.time_ns, served)
     threads.start()
     parent = multiprocessing.parent_process()
     while threads.are_alive and parent is not None and parent.is_alive():  # however the benchmark ends

@@ -18,13 +18,14 @@ from moray import wire
 from moray.experts.device import choose_device
 from moray.experts.executor import Executor
 from moray.experts.incarnation import next_incarnation
+from moray.experts.routes import OwnRoute, Route, SignedRoute
 from moray.experts.row_format import row_format
 from moray.experts.served import served_experts
 from moray.experts.source import known_digests, open_model
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_threads import UplinkThreads
 from moray.experts.weights import pack_expert
-from moray.types import AskedDevice, DataAddress
+from moray.types import AskedDevice, DataAddress, PublicAddress
 
 HEALTH_CHECK_PERIOD_S = 1.0
 HEALTH_CHECK_TIMEOUT_S = 2.0
@@ -33,12 +34,13 @@ SHUTDOWN_GRACE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ExpertSpec:
-    """What one deployment serves, and for whom. The token is named by file, so that it never passes through Ray."""
+    """What one deployment serves, and for whom: routers of its own operator, or of others. The token is named by file
+    and the key is in another process, so that neither passes through Ray."""
 
     model: str
     experts: tuple[int, ...]
-    routers: tuple[DataAddress, ...]
-    wire_token_file: str
+    routers: tuple[DataAddress, ...] | tuple[PublicAddress, ...]
+    secret: str  # the wire token's file; for routers of others the Unix socket of who signs
     incarnation_dir: str  # one counter per (node, replica)
     capacity_rows: int
     device: AskedDevice = "cpu"
@@ -48,6 +50,12 @@ class ExpertSpec:
     def replica_id(self) -> str:
         """Stable over restarts; with the node it names one replica, since a set is on a node at most once."""
         return replica_id(self.experts)
+
+
+def route_to(router: DataAddress | PublicAddress, secret: str) -> Route:
+    if isinstance(router, PublicAddress):
+        return SignedRoute(router, secret)
+    return OwnRoute(router, bytes.fromhex(Path(secret).read_text().strip()))
 
 
 def replica_id(experts: Sequence[int]) -> str:
@@ -81,12 +89,12 @@ class ExpertReplica:
             shards_digest=wire.digest_of(known_digests(source, spec.experts)),
             model_id=source.model_id,
             numeric_class=source.numeric_class,
-            token=bytes.fromhex(Path(spec.wire_token_file).read_text().strip()),
         )
         counter = Path(spec.incarnation_dir) / f"{node_id}.{spec.replica_id}"
         counter.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # `moray up` makes it on its own machine only
         served = served_experts(weights, spec.capacity_rows)
-        self._uplinks = UplinkThreads(spec.routers, identity, executor, lambda: next_incarnation(counter), served)
+        routes = [route_to(router, spec.secret) for router in spec.routers]
+        self._uplinks = UplinkThreads(routes, identity, executor, lambda: next_incarnation(counter), served)
         self._uplinks.start()
         gc.freeze()  # what is loaded stays: the collector need not walk it while rows wait
 

@@ -6,19 +6,18 @@ and its answer no thread is switched, and for ordinary work no Python runs (``ex
 
 from __future__ import annotations
 
-import hmac
 import logging
 import os
-import socket
-import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic
 
 import numpy as np
 
 from moray import wire
 from moray.errors import JoinRefused, WireError
+from moray.experts.connections import Connection
+from moray.experts.credentials import Credentials
 from moray.experts.executor import Executor
 from moray.experts.served import ServedExperts, ServingRoom
 from moray.experts.serving_kernel import BEATS, CANNOT_SEND, CLOSED, IS_STOPPED, NUM_PULSES, ROWS_DONE
@@ -26,8 +25,6 @@ from moray.experts.serving_kernel import BEATS, CANNOT_SEND, CLOSED, IS_STOPPED,
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT_S = 10.0
-READ_TIMEOUT_S = 0.1  # how often a thread without work looks whether it is to stop
-SEND_TIMEOUT_S = 3.0  # for a router that does not read; then the uplink ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,6 @@ class ReplicaIdentity:
     shards_digest: bytes
     model_id: str
     numeric_class: str
-    token: bytes = field(repr=False)
 
 
 class ExpertUplink:
@@ -48,17 +44,19 @@ class ExpertUplink:
 
     def __init__(
         self,
-        connection: socket.socket,
+        connection: Connection,
         identity: ReplicaIdentity,
+        credentials: Credentials,
         incarnation: int,
         executor: Executor,
         served: ServedExperts | None = None,
         on_beat: Callable[[], None] = lambda: None,
     ) -> None:
         """``served``: the executor's experts for the serving kernel; None: the executor answers everything."""
-        self._socket, self._identity, self._incarnation = connection, identity, incarnation
-        self._executor, self._served, self._on_beat = executor, served, on_beat
-        self._room = ServingRoom() if served is not None else None
+        self._connection, self._identity, self._credentials = connection, identity, credentials
+        self._incarnation, self._executor, self._on_beat = incarnation, executor, on_beat
+        self._served = served if connection.bare_fd >= 0 else None
+        self._room = ServingRoom() if self._served is not None else None
         self._reader = wire.FrameReader(wire.MAX_HANDSHAKE_BYTES)
         self._hello: wire.Hello | None = None
         self._join: wire.Join | None = None
@@ -66,11 +64,6 @@ class ExpertUplink:
         self._pulse = np.zeros(NUM_PULSES, np.int64)
         self._drain_reason: str | None = None
         self._is_ended = False
-        connection.setblocking(True)
-        if connection.family != socket.AF_UNIX:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for option, seconds in ((socket.SO_RCVTIMEO, READ_TIMEOUT_S), (socket.SO_SNDTIMEO, SEND_TIMEOUT_S)):
-            connection.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(seconds), int(seconds % 1 * 1e6)))
 
     def run(self) -> None:
         """Returns when the connection is over. Raises WireError when the router breaks the protocol, JoinRefused when
@@ -92,7 +85,7 @@ class ExpertUplink:
         finally:
             self.is_serving = False
             self._executor.rows_done += int(self._pulse[ROWS_DONE])
-            self._socket.close()
+            self._connection.close()
 
     @property
     def progress(self) -> int:
@@ -114,18 +107,13 @@ class ExpertUplink:
         if self._room is not None and self._served is not None and self.is_serving and not self._reader.has_partial:
             if self._drain_reason is not None or self._is_ended:
                 return None
-            count = self._room.serve(self._socket.fileno(), self._served, self._pulse)
+            count = self._room.serve(self._connection.bare_fd, self._served, self._pulse)
             if count == CANNOT_SEND:
                 raise WireError("the router does not read what it is sent")
             if count > 0:
                 return self._room.received[:count].data
             return b"" if count == CLOSED else None
-        try:
-            return self._socket.recv(1 << 18)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return b""
+        return self._connection.receive()
 
     def _take(self, data: bytes | memoryview) -> None:
         try:
@@ -170,40 +158,38 @@ class ExpertUplink:
         if not hello.protocol_min <= wire.PROTOCOL_VERSION <= hello.protocol_max:
             raise WireError(f"the router speaks {hello.protocol_min} to {hello.protocol_max}; update the older side")
 
-        def join(proof: bytes) -> wire.Join:
-            return wire.Join(
-                protocol=wire.PROTOCOL_VERSION,
-                node_id=identity.node_id,
-                signer="",
-                replica_id=identity.replica_id,
-                incarnation=self._incarnation,
-                experts=list(identity.experts),
-                shards_digest=identity.shards_digest,
-                model_id=identity.model_id,
-                numeric_class=identity.numeric_class,
-                capacity=self._executor.capacity_rows,
-                pid=os.getpid(),
-                router=hello.router,
-                tls_cert_sha256=b"",
-                expires_at=0,
-                features=[],
-                signature=b"",
-                proof=proof,
-            )
-
-        return join(wire.join_proof(identity.token, hello, join(b"")))
+        unproven = wire.Join(
+            protocol=wire.PROTOCOL_VERSION,
+            node_id=identity.node_id,
+            signer="",
+            replica_id=identity.replica_id,
+            incarnation=self._incarnation,
+            experts=list(identity.experts),
+            shards_digest=identity.shards_digest,
+            model_id=identity.model_id,
+            numeric_class=identity.numeric_class,
+            capacity=self._executor.capacity_rows,
+            pid=os.getpid(),
+            router=hello.router,
+            tls_cert_sha256=b"",
+            expires_at=0,
+            features=[],
+            signature=b"",
+            proof=b"",
+        )
+        return self._credentials.present(hello, unproven)
 
     def _check_welcome(self, welcome: wire.Welcome) -> None:
         assert self._hello is not None and self._join is not None
         expected = wire.uplink_id(self._hello, self._join)
-        proof = wire.welcome_proof(self._identity.token, expected)
-        if welcome.uplink_id != expected or not hmac.compare_digest(welcome.proof, proof):
-            raise WireError("this router does not know the operator's wire token")
+        if welcome.uplink_id != expected:
+            raise WireError("the Welcome is not for this Join")
+        self._credentials.check(expected, welcome)
 
     def _write(self, message: wire.Message) -> None:
         try:
-            self._socket.sendall(wire.encode(message))
-        except BlockingIOError:
+            self._connection.send(wire.encode(message))
+        except TimeoutError:
             raise WireError("the router does not read what it is sent") from None
         except OSError:
             self._is_ended = True  # the connection is gone

@@ -5,23 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import random
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 from moray.errors import ExpertUnavailable, JoinRefused, WireError
+from moray.experts.connections import Connection
 from moray.experts.executor import Executor
+from moray.experts.routes import Route
 from moray.experts.served import ServedExperts
 from moray.experts.uplink import ExpertUplink, ReplicaIdentity
-from moray.types import DataAddress
 
 logger = logging.getLogger(__name__)
 
 FIRST_BACKOFF_S = 0.1
-MAX_BACKOFF_S = 2.0
-DIAL_TIMEOUT_S = 2.0
 WEDGED_AFTER_S = 5.0  # longer than the largest product of one frame takes
 DRAIN_GRACE_S = 1.0  # for answers that are on their way when a drain begins
 
@@ -31,19 +29,18 @@ class RouterThread:
 
     def __init__(
         self,
-        address: DataAddress,
+        route: Route,
         name: str,
         next_incarnation: Callable[[], int],
-        make_uplink: Callable[[socket.socket, int, Callable[[], None]], ExpertUplink],
+        make_uplink: Callable[[Connection, int, Callable[[], None]], ExpertUplink],
     ) -> None:
         """``make_uplink``: of a connection, its incarnation, and what it is to call as long as it moves."""
-        self._address, self._name = address, name
+        self._route, self._name = route, name
         self._next_incarnation, self._make_uplink = next_incarnation, make_uplink
         self._uplink: ExpertUplink | None = None
-        self._shuns_local = False  # the last connection to its Unix socket came to nothing: now TCP is tried
         self._stop = threading.Event()
         self._beats, self._seen, self._seen_at = 0, (0, 0), time.monotonic()
-        self._thread = threading.Thread(target=self._run, name=f"uplink {address}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"uplink {route.router}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -81,7 +78,7 @@ class RouterThread:
         while not self._stop.is_set():
             self._beat()
             was_welcomed = self._serve_once()
-            backoff_s = FIRST_BACKOFF_S if was_welcomed else min(backoff_s * 2, MAX_BACKOFF_S)
+            backoff_s = FIRST_BACKOFF_S if was_welcomed else min(backoff_s * 2, self._route.max_backoff_s)
             self._beat()
             self._stop.wait(backoff_s * (0.5 + random.random()))
 
@@ -89,40 +86,27 @@ class RouterThread:
         """One connection, from the dial to its end; whether the router welcomed it."""
         incarnation = self._next_incarnation()
         try:
-            connection = self._dial()
+            connection = self._route.dial()
             self._uplink = uplink = self._make_uplink(connection, incarnation, self._beat)
-        except OSError as exc:
-            logger.warning("%s: router %s: %s", self._name, self._address, exc)
+        except (OSError, WireError) as exc:
+            logger.warning("%s: router %s: %s", self._name, self._route.router, exc)
             return False
         try:
             if self._stop.is_set():  # said before there was an uplink to end
                 uplink.end()
             uplink.run()
         except (OSError, WireError, JoinRefused) as exc:
-            logger.warning("%s: router %s: %s", self._name, self._address, exc)
+            logger.warning("%s: router %s: %s", self._name, self._route.router, exc)
         finally:
             self._uplink = None
-        self._shuns_local = connection.family == socket.AF_UNIX and not uplink.was_welcomed
+        self._route.ended(uplink.was_welcomed)
         return uplink.was_welcomed
-
-    def _dial(self) -> socket.socket:
-        """Over the router's Unix socket where that leads to it: on another machine the path may lead nowhere, or to
-        the router of another network."""
-        host, port, path = self._address
-        if path and not self._shuns_local:
-            with suppress(OSError), ExitStack() as undo:
-                connection = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-                connection.settimeout(DIAL_TIMEOUT_S)
-                connection.connect(path)
-                undo.pop_all()
-                return connection
-        return socket.create_connection((host, port), DIAL_TIMEOUT_S)
 
 
 class UplinkThreads:
     def __init__(
         self,
-        routers: Sequence[DataAddress],
+        routes: Sequence[Route],
         identity: ReplicaIdentity,
         executor: Executor,
         next_incarnation: Callable[[], int],
@@ -131,12 +115,13 @@ class UplinkThreads:
         """``served``: see ExpertUplink."""
         self._identity = identity
 
-        def make_uplink(connection: socket.socket, incarnation: int, beat: Callable[[], None]) -> ExpertUplink:
-            return ExpertUplink(connection, identity, incarnation, executor, served, beat)
+        def thread_to(route: Route) -> RouterThread:
+            def make_uplink(connection: Connection, incarnation: int, beat: Callable[[], None]) -> ExpertUplink:
+                return ExpertUplink(connection, identity, route.credentials, incarnation, executor, served, beat)
 
-        self._threads = [
-            RouterThread(address, identity.replica_id, next_incarnation, make_uplink) for address in routers
-        ]
+            return RouterThread(route, identity.replica_id, next_incarnation, make_uplink)
+
+        self._threads = [thread_to(route) for route in routes]
 
     def start(self) -> None:
         for thread in self._threads:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, OrderedDict
 
 import numpy as np
 
@@ -11,9 +11,12 @@ from moray.errors import JoinRefused
 from moray.router.blame import Blame
 from moray.router.lanes import Lanes
 from moray.router.pace import UsualLatency
-from moray.router.uplink import Uplink
+from moray.router.uplink import Uplink, UplinkKey
 
 logger = logging.getLogger(__name__)
+
+MAX_KNOWN = 100_000  # incarnations that are remembered; of those that left, the longest unseen are forgotten first
+MAX_UPLINKS_PER_SIGNER = 1024
 
 
 class Directory:
@@ -21,24 +24,34 @@ class Directory:
 
     def __init__(self, num_experts: int) -> None:
         self.num_experts = num_experts
-        self.uplinks: dict[tuple[str, str], Uplink] = {}
+        self.uplinks: dict[UplinkKey, Uplink] = {}
         self.usual = UsualLatency()
-        self.faults: Counter[str] = Counter()  # by node, of its own making; they outlast its uplinks
+        self.faults: Counter[tuple[str, str]] = Counter()  # by signer and node, of its own making; they outlast uplinks
         self._by_expert: dict[int, list[Uplink]] = {expert: [] for expert in range(num_experts)}
         self._missing = frozenset(range(num_experts))
         self.only_lanes: Lanes | None = None  # where every expert has one usable replica: nothing is to be chosen
-        self._incarnations: dict[tuple[str, str], int] = {}  # the highest seen, also of those that left
+        self._incarnations = OrderedDict[UplinkKey, int]()  # the highest seen, also of those that left
 
     def claim(self, uplink: Uplink) -> None:
-        """Newest wins. Raises JoinRefused with ``stale_incarnation`` when this incarnation of (node, replica) is not
-        higher than all seen before."""
+        """Newest wins. Raises JoinRefused with ``stale_incarnation`` when this incarnation of its key is not above all
+        seen before, with ``too_many_uplinks`` when its signer has enough."""
         assert uplink.join is not None
-        seen = self._incarnations.get(uplink.key, -1)
-        if uplink.join.incarnation <= seen:
-            raise JoinRefused(
-                "stale_incarnation", f"{uplink.join.incarnation} is not above {seen}; dial with a higher one"
-            )
-        self._incarnations[uplink.key] = uplink.join.incarnation
+        key, incarnation = uplink.key, uplink.join.incarnation
+        self.check_incarnation(key, incarnation)
+        if key.signer and sum(other.signer == key.signer for other in self.uplinks) >= MAX_UPLINKS_PER_SIGNER:
+            raise JoinRefused("too_many_uplinks", f"{key.signer} has {MAX_UPLINKS_PER_SIGNER} already; close some")
+        self._incarnations[key] = incarnation
+        self._incarnations.move_to_end(key)
+        while len(self._incarnations) > MAX_KNOWN + len(self.uplinks):
+            oldest, its_incarnation = self._incarnations.popitem(last=False)
+            if oldest in self.uplinks:
+                self._incarnations[oldest] = its_incarnation
+
+    def check_incarnation(self, key: UplinkKey, incarnation: int) -> None:
+        """Raises JoinRefused with ``stale_incarnation``."""
+        seen = self._incarnations.get(key, -1)
+        if incarnation <= seen:
+            raise JoinRefused("stale_incarnation", f"{incarnation} is not above {seen}; dial with a higher one")
 
     def register(self, uplink: Uplink) -> None:
         """From now on it gets work, and an older incarnation none. One that was overtaken since its claim is closed."""

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import random
 import secrets
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
 
 from moray import wire
 from moray.errors import JoinRefused, PortTaken
 from moray.router.blame import Blame, Failures
+from moray.router.credentials import Credentials
 from moray.router.directory import Directory
 from moray.router.pace import Pace
-from moray.router.uplink import Uplink
+from moray.router.uplink import Uplink, key_of
 from moray.types import DataAddress
 
 MAX_PENDING_PER_ADDRESS = 256  # a whole local network may dial at once
@@ -39,7 +39,6 @@ class NetworkIdentity:
     numeric_class: str
     num_experts: int
     router: str
-    token: bytes = field(repr=False)  # the operator's wire token
     chain_id: int = 0
     shard_digests: tuple[bytes, ...] = ()  # by expert; empty: the router does not know them
 
@@ -71,12 +70,14 @@ class Acceptor:
         self,
         identity: NetworkIdentity,
         directory: Directory,
+        credentials: Credentials,
         examiner: Examiner | None = None,
         failures: Failures | None = None,
+        counters: Counters | None = None,
     ) -> None:
         """``examiner``: what a replica has to pass before it gets work. ``failures`` counts dispatches that fail."""
-        self.identity, self.directory, self._examiner = identity, directory, examiner
-        self.counters, self.failures = Counters(), failures or Failures()
+        self.identity, self.directory, self.credentials, self._examiner = identity, directory, credentials, examiner
+        self.counters, self.failures = counters or Counters(), failures or Failures()
         self._pending: Counter[str] = Counter()
         self._handshaking: set[Uplink] = set()
         self._exams: set[asyncio.Task[None]] = set()
@@ -103,7 +104,7 @@ class Acceptor:
         """A dispatch came to nothing, or to a wrong answer. Only what is a node's own fault touches its standing."""
         self.failures.count(blame)
         if blame is Blame.NODE and uplink.join is not None:
-            self.directory.faults[uplink.join.node_id] += 1
+            self.directory.faults[uplink.join.signer, uplink.join.node_id] += 1
 
     def make_hello(self) -> wire.Hello:
         identity = self.identity
@@ -118,8 +119,8 @@ class Acceptor:
             features=[],
         )
 
-    def welcome(self, hello: wire.Hello, join: wire.Join) -> wire.Welcome:
-        """Raises JoinRefused with the first check that fails."""
+    def check(self, hello: wire.Hello, join: wire.Join) -> None:
+        """All that is cheap. Raises JoinRefused with the first check that fails."""
         identity = self.identity
         if join.protocol != wire.PROTOCOL_VERSION:
             raise JoinRefused("wrong_protocol", f"this router speaks {wire.PROTOCOL_VERSION}; update the older side")
@@ -133,16 +134,18 @@ class Acceptor:
             raise JoinRefused("wrong_router", "the Join names another router")
         if sorted(set(join.experts)) != join.experts or join.experts[-1] >= identity.num_experts:
             raise JoinRefused("wrong_experts", f"experts must ascend and stay below {identity.num_experts}")
-        if not hmac.compare_digest(wire.join_proof(identity.token, hello, join), join.proof):
-            raise JoinRefused("wrong_token", "the proof does not fit; give the replica this operator's wire token")
+        self.credentials.check(hello, join)
         if identity.shard_digests:
             expected = wire.digest_of([identity.shard_digests[expert] for expert in join.experts])
             if expected != join.shards_digest:
                 raise JoinRefused("wrong_shard", "the shards are not those of the manifest; fetch them again")
+        self.directory.check_incarnation(key_of(join), join.incarnation)
+
+    def welcome(self, hello: wire.Hello, join: wire.Join) -> wire.Welcome:
         uplink_id = wire.uplink_id(hello, join)
         return wire.Welcome(
             uplink_id=uplink_id,
-            proof=wire.welcome_proof(identity.token, uplink_id),
+            proof=self.credentials.welcome_proof(uplink_id),
             max_rows=wire.MAX_ROWS,
             ping_period_ms=int(PING_PERIOD_S * 1000),
             epoch_rows=0,

@@ -53,10 +53,9 @@ class RouterCollector(Collector):
             yield CounterMetricFamily(f"moray_{name}", text, value=snapshot[f"num_{name}"])
 
     def _uplink_metrics(self) -> Iterator[Metric]:
-        rows = CounterMetricFamily("moray_uplink_rows", "Rows sent to a replica.", labels=["node", "replica"])
-        latency = GaugeMetricFamily(
-            "moray_uplink_latency_seconds", "Mean dispatch latency.", labels=["node", "replica"]
-        )
+        labels = ["signer", "node", "replica"]
+        rows = CounterMetricFamily("moray_uplink_rows", "Rows sent to a replica.", labels=labels)
+        latency = GaugeMetricFamily("moray_uplink_latency_seconds", "Mean dispatch latency.", labels=labels)
         for uplink in list(self._directory.uplinks.values()):
             rows.add_metric(uplink.key, uplink.rows_sent)
             latency.add_metric(uplink.key, uplink.latency_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from moray.experts.source import ModelSource, known_digests, open_model
 from moray.router.attention import latent_cache_spec
 from moray.router.backbone import load_backbone
 from moray.router.blame import Failures
+from moray.router.credentials import Credentials, SignedCredentials, TokenCredentials
 from moray.router.directory import Directory
 from moray.router.engine import Engine
 from moray.router.engine_thread import EngineThread
@@ -29,11 +31,12 @@ from moray.router.gateway import create_app
 from moray.router.gateway_settings import GatewaySettings
 from moray.router.known_answers import KnownAnswers
 from moray.router.kv_cache import KV_PAGE_SIZE
-from moray.router.listener import Acceptor, NetworkIdentity, listen
+from moray.router.listener import Acceptor, Counters, NetworkIdentity, listen
 from moray.router.metrics import RouterCollector
 from moray.router.network_experts import NetworkExperts
 from moray.router.scheduler import SchedulerLimits
 from moray.router.selftest import find_variance
+from moray.router.tls_listener import PublicSpec, TlsListener
 from moray.router.tokenizer import ModelTokenizer
 from moray.router.transport import ExpertTransport, LocalExperts
 from moray.types import DataAddress
@@ -51,6 +54,7 @@ class RouterSpec:
     http_port: int
     data_address: DataAddress
     settings: Settings
+    public: PublicSpec | None = None  # where nodes of other operators dial
     local_experts: bool = False  # the experts in this process: no network, for comparison
 
 
@@ -64,7 +68,9 @@ class RouterService:
         self.num_pages, self.context_length = plan_cache(self.source, spec.settings)
         self.directory = Directory(self.source.architecture.num_experts)
         self.failures = Failures()
-        self.acceptor = Acceptor(self._identity(), self.directory, KnownAnswers(self.source), self.failures)
+        token = bytes.fromhex(Path(spec.wire_token_file).read_text().strip())
+        self.counters, self._examiner = Counters(), KnownAnswers(self.source)
+        self.acceptor = self._acceptor(str(spec.data_address), TokenCredentials(token))
         self.engine_thread = EngineThread(
             self._open_engine, spec.settings.router_threads or max(1, (os.cpu_count() or 2) // 2)
         )
@@ -74,7 +80,7 @@ class RouterService:
         """Raises what building raises: PortTaken, BadCheckpoint."""
         self.engine = self.engine_thread.start()
         registry = CollectorRegistry()
-        registry.register(RouterCollector(self.engine, self.directory, self.acceptor.counters))
+        registry.register(RouterCollector(self.engine, self.directory, self.counters))
         registry.register(self.failures.counter)
         architecture = self.source.architecture
         gateway_settings = GatewaySettings(self.spec.model_name, self.context_length, architecture.vocab_size)
@@ -97,7 +103,8 @@ class RouterService:
 
     def network(self) -> dict[str, Any]:
         """What ``/network`` shows: nodes, experts, replicas, load, data addresses."""
-        now, nodes = monotonic(), dict[str, list[dict[str, Any]]]()
+        public = self.spec.public
+        now, nodes = monotonic(), dict[tuple[str, str], list[dict[str, Any]]]()
         for uplink in list(self.directory.uplinks.values()):
             if uplink.join is None:
                 continue
@@ -117,9 +124,10 @@ class RouterService:
                 "failures": {blame.value: count for blame, count in sorted(dict(uplink.failures).items())},
                 "connected_s": round(now - uplink.joined_at, 1),
             }
-            nodes.setdefault(uplink.join.node_id, []).append(replica)
+            nodes.setdefault((uplink.join.signer, uplink.join.node_id), []).append(replica)
         return {
             "network_id": self.spec.settings.network_id,
+            "chain_id": self.acceptor.identity.chain_id,
             "model": {
                 "name": self.spec.model_name,
                 "id": self.source.model_id,
@@ -130,6 +138,7 @@ class RouterService:
             "batch_invariant": not self.variance,
             "batch_variant_parts": self.variance,
             "data_addresses": [str(self.spec.data_address)],
+            "public_address": public.address._asdict() if public is not None else None,
             "router": {
                 "pid": os.getpid(),
                 "uptime_s": round(now - self.started_at, 1),
@@ -137,22 +146,21 @@ class RouterService:
                 "timings": self.engine.timings.snapshot(),
             },
             "nodes": [
-                {"node_id": node, "faults": self.directory.faults[node], "replicas": replicas}
-                for node, replicas in sorted(nodes.items())
+                {"signer": signer, "node_id": node, "faults": self.directory.faults[signer, node], "replicas": replicas}
+                for (signer, node), replicas in sorted(nodes.items())
             ],
         }
 
-    def _identity(self) -> NetworkIdentity:
-        spec = self.spec
-        return NetworkIdentity(
-            network_id=spec.settings.network_id,
+    def _acceptor(self, router: str, credentials: Credentials) -> Acceptor:
+        identity = NetworkIdentity(
+            network_id=self.spec.settings.network_id,
             model_id=self.source.model_id,
             numeric_class=self.source.numeric_class,
             num_experts=self.source.architecture.num_experts,
-            router=str(spec.data_address),
-            token=bytes.fromhex(Path(spec.wire_token_file).read_text().strip()),
+            router=router,
             shard_digests=tuple(known_digests(self.source, range(self.source.architecture.num_experts))),
         )
+        return Acceptor(identity, self.directory, credentials, self._examiner, self.failures, self.counters)
 
     @asynccontextmanager
     async def _open_engine(self) -> AsyncIterator[Engine]:
@@ -184,19 +192,29 @@ class RouterService:
             yield LocalExperts(self.source)
             return
         servers = await listen(self.acceptor, self.spec.data_address)
-        watch = asyncio.create_task(self.acceptor.watch())
+        tasks = [asyncio.create_task(self.acceptor.watch())]
         try:
+            if self.spec.public is not None:
+                tasks.append(await self._listen_to_others(self.spec.public))
             yield NetworkExperts(
                 self.directory,
-                self.acceptor.counters,
+                self.counters,
                 self.spec.settings.dispatch_timeout_s,
                 row_format(self.source.numeric_class),
             )
         finally:
-            watch.cancel()
+            for task in tasks:
+                task.cancel()
             for server in servers:
                 server.close()
             self.directory.close_all("the router is going down")
+
+    async def _listen_to_others(self, public: PublicSpec) -> asyncio.Task[None]:
+        """Raises PortTaken, BadSetting."""
+        address = public.address
+        credentials = SignedCredentials(bytes.fromhex(address.tls_cert_sha256), time.time)
+        listener = TlsListener(self._acceptor(str(address), credentials), public)
+        return asyncio.create_task(listener.serve(listener.bind()))
 
 
 def plan_cache(source: ModelSource, settings: Settings) -> tuple[int, int]:

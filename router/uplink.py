@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from moray import wire
 from moray.errors import JoinRefused, MorayError, WireError
 from moray.experts.compiled import Array
 from moray.router.blame import Blame
+from moray.router.credentials import Verification
 from moray.router.health import Circuit, Health
 from moray.router.pace import STALE_AFTER_S, Pace
 from moray.router.selection import Candidate
@@ -33,8 +34,17 @@ LATENCY_WEIGHT = 0.1  # of the newest sample in the running mean
 READ_GRACE_S = 0.01  # one turn of the loop, for answers that lie unread when a deadline passes
 LARGE_BYTES = 64 << 10  # smaller frames cannot pile up: MAX_UNANSWERED ends it before
 MAX_UNANSWERED = 256  # dispatches given up on; a peer that owes more is closed
+MAX_PONGS = 1000  # more than pings by so many, and a peer is closed: all other frames answer what it was asked
 MAX_UNREAD_BYTES = 2 * wire.MAX_FRAME_BYTES  # written and not taken by the peer; beyond it the peer is closed
 MAX_REASON = 200  # characters of a peer's own words that are kept
+
+
+class UplinkKey(NamedTuple):
+    """The identity that only one live uplink may have."""
+
+    signer: str  # "" for the router operator's own
+    node_id: str
+    replica_id: str
 
 
 class DispatchFailed(MorayError):
@@ -70,10 +80,12 @@ class Uplink(asyncio.Protocol):
         self._fd = -1
         self._timer: asyncio.TimerHandle | None = None  # ends a handshake that takes too long
         self._expiry: asyncio.TimerHandle | None = None  # looks for dispatches whose deadline has passed
+        self._verification: asyncio.Task[None] | None = None  # of its Join
         self.join: wire.Join | None = None  # set once welcomed
         self.hello: wire.Hello
         self.is_draining = self.is_closed = False
         self.rows_in_flight = self.rows_sent = self.rows_waiting = 0
+        self._pongs_left = MAX_PONGS
         self.heard_at = self.joined_at = self.sent_at = self._draining_at = monotonic()
         self.latency_s = 0.0  # running mean, for who watches; the choice goes by ``pace``
         self.pace = Pace(acceptor.directory.usual, self.joined_at)
@@ -87,10 +99,9 @@ class Uplink(asyncio.Protocol):
         return self.join is not None and not self.is_draining and not self.is_closed
 
     @property
-    def key(self) -> tuple[str, str]:
-        """(node, replica): the identity that only one live uplink may have."""
+    def key(self) -> UplinkKey:
         assert self.join is not None
-        return self.join.node_id, self.join.replica_id
+        return key_of(self.join)
 
     def candidate(self, now: float) -> Candidate:
         assert self.join is not None
@@ -116,8 +127,8 @@ class Uplink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        connection = transport.get_extra_info("socket")
-        self._fd = connection.fileno() if connection is not None else -1
+        connection, is_tls = transport.get_extra_info("socket"), transport.get_extra_info("sslcontext") is not None
+        self._fd = connection.fileno() if connection is not None and not is_tls else -1
         self.peer = str((transport.get_extra_info("peername") or "?")[0])  # gone already: no name
         if not self._acceptor.admit_connection(self):
             self.close("too many connections from this address wait for their handshake")
@@ -143,7 +154,7 @@ class Uplink(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True
-        for timer in (self._timer, self._expiry):
+        for timer in (self._timer, self._expiry, self._verification):
             if timer is not None:
                 timer.cancel()
         self._acceptor.connection_closed(self)
@@ -177,32 +188,55 @@ class Uplink(asyncio.Protocol):
                 if seq in self._in_flight:
                     self.health = self.health.failed(said, self.heard_at, self._rng)
                 self._take_refusal(seq, said, blame)
-            case wire.Pong():
+            case wire.Pong() if self._pongs_left:
+                self._pongs_left -= 1
                 self.rows_waiting = message.rows_waiting
-            case wire.Drain(reason):
+            case wire.Drain(reason) if not self.is_draining:
                 logger.info("%r drains: %r", self.join.replica_id, reason)
                 self.is_draining, self._drain_reason, self._draining_at = True, readable(reason), self.heard_at
                 self._acceptor.directory.refresh()
             case _:
-                raise WireError(f"an uplink does not send {message.kind}")
+                raise WireError(f"an uplink does not send {message.kind} now")
 
     def _handle_join(self, message: wire.Message) -> None:
+        if self._verification is not None:
+            raise WireError(f"{message.kind} before the Welcome")
         if not isinstance(message, wire.Join):
             raise WireError(f"expected join, got {message.kind}")
+        try:
+            self._acceptor.check(self.hello, message)
+            verification = self._acceptor.credentials.verification(self.hello, message)
+            if verification is None:
+                self._enter(message)
+            else:
+                self._verification = self._loop.create_task(self._verify(message, verification))
+        except JoinRefused as refused:
+            self.refuse(refused)
+
+    async def _verify(self, join: wire.Join, verification: Verification) -> None:
+        try:
+            await verification
+            if not self.is_closed:
+                self._enter(join)
+        except JoinRefused as refused:
+            self.refuse(refused)
+        except Exception:
+            logger.exception("a Join could not be verified")
+            self.close("an internal error", Blame.GATEWAY)
+
+    def _enter(self, join: wire.Join) -> None:
+        """Raises JoinRefused."""
+        self.join = join
+        try:
+            self._acceptor.directory.claim(self)
+        except JoinRefused:
+            self.join = None
+            raise
+        self._acceptor.handshake_done(self)
         if self._timer is not None:
             self._timer.cancel()
-        try:
-            welcome = self._acceptor.welcome(self.hello, message)
-            self.join = message
-            self._acceptor.directory.claim(self)
-        except JoinRefused as refused:
-            self.join = None
-            self.refuse(refused)
-            return
-        self._acceptor.handshake_done(self)
-        self._reader.limit_bytes = wire.MAX_FRAME_BYTES
         self.joined_at = monotonic()
-        self._write(welcome)
+        self._write(self._acceptor.welcome(self.hello, join))
         self._acceptor.admit(self)
 
     def refuse(self, refused: JoinRefused) -> None:
@@ -237,6 +271,9 @@ class Uplink(asyncio.Protocol):
     def _expect(
         self, shape: tuple[int, int], dtype: np.dtype[Any], timeout_s: float, on_answer: Callable[[Answer], None]
     ) -> None:
+        # No frame may be larger than the largest answer that was ever asked for: a peer cannot fill this side's memory.
+        largest_bytes = wire.MAX_HANDSHAKE_BYTES + shape[0] * shape[1] * dtype.itemsize
+        self._reader.limit_bytes = max(self._reader.limit_bytes, largest_bytes)
         now = self.sent_at = monotonic()
         self._in_flight[self.next_seq] = _InFlight(on_answer, shape, dtype, now, now + timeout_s)
         self._acceptor.counters.dispatches += 1
@@ -287,6 +324,7 @@ class Uplink(asyncio.Protocol):
         self._note_answer(flight, now)
 
     def ping(self, token: int) -> None:
+        self._pongs_left = min(self._pongs_left + 1, MAX_PONGS)
         self._write(wire.Ping(token))
 
     def _take_result(self, result: wire.Result) -> None:
@@ -361,6 +399,10 @@ class Uplink(asyncio.Protocol):
         self._transport.write(frame)
         if len(frame) > LARGE_BYTES and self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             self.close("it does not read what it is sent", Blame.NODE)
+
+
+def key_of(join: wire.Join) -> UplinkKey:
+    return UplinkKey(join.signer, join.node_id, join.replica_id)
 
 
 def readable(said: str) -> str:

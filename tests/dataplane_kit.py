@@ -22,10 +22,12 @@ import uvloop
 from moray import wire
 from moray.experts.compiled import Ids, Rows
 from moray.experts.executor import Answer, Executor
+from moray.experts.routes import OwnRoute
 from moray.experts.served import ServedExperts, served_experts
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_threads import UplinkThreads
 from moray.experts.weights import ExpertWeights, pack_expert
+from moray.router.credentials import TokenCredentials
 from moray.router.directory import Directory
 from moray.router.listener import Acceptor, NetworkIdentity, listen
 from moray.router.network_experts import NetworkExperts
@@ -33,7 +35,7 @@ from moray.types import DataAddress
 
 WIDTH, INNER, LAYERS, NUM_EXPERTS = 16, 11, (1, 2), 8
 TOKEN = b"t" * 32
-IDENTITY = NetworkIdentity("test", "model-a", "float32", NUM_EXPERTS, "router-a", TOKEN)
+IDENTITY = NetworkIdentity("test", "model-a", "float32", NUM_EXPERTS, "router-a")
 LIMIT_S = 20.0  # after which a wait is a hang
 
 _generator = torch.Generator().manual_seed(0)
@@ -111,9 +113,10 @@ async def open_router(
     port: int = 0,
     directory: Directory | None = None,
     socket_path: str = "",
+    token: bytes = TOKEN,
 ) -> AsyncIterator[Router]:
     directory = directory or Directory(NUM_EXPERTS)
-    acceptor = Acceptor(identity, directory)
+    acceptor = Acceptor(identity, directory, TokenCredentials(token))
     servers = await listen(acceptor, DataAddress("127.0.0.1", port, socket_path))
     watch = asyncio.create_task(acceptor.watch())
     experts = NetworkExperts(directory, acceptor.counters, timeout_s)
@@ -145,7 +148,6 @@ def identity_of(experts: Sequence[int], name: str = "replica") -> ReplicaIdentit
         shards_digest=wire.digest_of([]),
         model_id=IDENTITY.model_id,
         numeric_class=IDENTITY.numeric_class,
-        token=TOKEN,
     )
 
 
@@ -160,7 +162,8 @@ def make_thread(
     weights = {expert: WEIGHTS[expert] for expert in identity.experts if expert in WEIGHTS}
     executor = executor or SlowExecutor(weights, WIDTH, 1000)
     next_incarnation = incarnation or (lambda: next(_incarnations))
-    return UplinkThreads([DataAddress("127.0.0.1", port, socket_path)], identity, executor, next_incarnation, served)
+    route = OwnRoute(DataAddress("127.0.0.1", port, socket_path), TOKEN)
+    return UplinkThreads([route], identity, executor, next_incarnation, served)
 
 
 @asynccontextmanager

@@ -210,7 +210,7 @@ def busiest_replica(rig: Rig) -> int:
     """The number of the one that is sent most rows at the moment."""
 
     def rows_sent() -> dict[str, int]:
-        return {name: uplink.rows_sent for (_, name), uplink in list(rig.directory.uplinks.items())}
+        return {name: uplink.rows_sent for (_, _, name), uplink in list(rig.directory.uplinks.items())}
 
     before = rows_sent()
     time.sleep(LOOK_S)

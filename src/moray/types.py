@@ -33,7 +33,19 @@ class DataAddress(NamedTuple):
     socket_path: str = ""
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class PublicAddress(NamedTuple):
+    """Where a router listens for nodes of other operators, over TLS. Its text is the router's name in the network.
+    ``tls_cert_sha256`` is of the DER certificate that it presents there, hex."""
+
+    host: str
+    port: int
+    tls_cert_sha256: str
+
+    def __str__(self) -> str:
+        return str(DataAddress(self.host, self.port))
 
 
 @dataclass(frozen=True, slots=True)

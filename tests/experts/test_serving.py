@@ -19,10 +19,13 @@ import torch
 from dataplane_kit import LIMIT_S, TOKEN, identity_of
 from moray import wire
 from moray.errors import WireError
-from moray.experts import uplink as uplink_module
+from moray.experts import connections
 from moray.experts.compiled import Rows
+from moray.experts.connections import PlainConnection
+from moray.experts.credentials import TokenCredentials
 from moray.experts.executor import Answer, Executor
 from moray.experts.integer import IntegerExpert, IntegerWeights
+from moray.experts.routes import OwnRoute
 from moray.experts.row_format import row_format
 from moray.experts.row_kernel import SCALE_BYTES
 from moray.experts.scaled_rows import ScaledRows, encode, quantise
@@ -101,7 +104,9 @@ class Serving:
         self._received: list[wire.Message] = []
         self.error: BaseException | None = None
         served = served_experts(WEIGHTS[numeric_class], capacity)
-        self.uplink = ExpertUplink(connection, identity_of([0, 2, 5, 9]), 1, self.executor, served)
+        self.uplink = ExpertUplink(
+            PlainConnection(connection), identity_of([0, 2, 5, 9]), TokenCredentials(TOKEN), 1, self.executor, served
+        )
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         self.send(HELLO)
@@ -158,7 +163,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uplink_module, "READ_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(connections, "READ_TIMEOUT_S", 0.02)
 
 
 @pytest.fixture
@@ -544,7 +549,7 @@ def drip(serving: Serving, data: bytes) -> Iterator[None]:
 def test_a_replica_that_waits_for_the_rest_of_a_frame_ends_when_told(
     open_serving: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uplink_module, "READ_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(connections, "READ_TIMEOUT_S", 0.5)
     serving = open_serving()
     data = wire.encode(wide_work(3, 300))
     dripping = drip(serving, data)
@@ -565,7 +570,7 @@ def test_a_replica_that_waits_for_the_rest_of_a_frame_ends_when_told(
 
 
 def test_a_frame_that_comes_slowly_is_no_ill_health(open_serving: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uplink_module, "READ_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(connections, "READ_TIMEOUT_S", 0.5)
     serving = open_serving()
     seen = set[int]()
     for _ in drip(serving, wire.encode(GOOD)):
@@ -592,7 +597,8 @@ def test_a_thread_is_silent_for_as_long_as_neither_it_nor_its_kernel_moves(monke
     class Standing:
         progress = 0
 
-    thread, uplink = RouterThread(DataAddress("127.0.0.1", 1), "replica", lambda: 1, lambda *_: None), Standing()  # type: ignore[arg-type]
+    route, uplink = OwnRoute(DataAddress("127.0.0.1", 1), TOKEN), Standing()
+    thread = RouterThread(route, "replica", lambda: 1, lambda *_: None)  # type: ignore[arg-type]
     thread._uplink = uplink  # type: ignore[assignment]
     assert thread.silent_s() == 0
     now = 107.0
@@ -607,7 +613,7 @@ def test_a_thread_is_silent_for_as_long_as_neither_it_nor_its_kernel_moves(monke
 
 
 def test_a_router_that_does_not_read_loses_the_uplink(open_serving: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uplink_module, "SEND_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(connections, "SEND_TIMEOUT_S", 0.1)
     serving = open_serving(capacity=wire.MAX_ROWS, small=True)
     for seq in range(8):
         serving.send(replace(wide_work(MOST_ROWS, 1), seq=seq))

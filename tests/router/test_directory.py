@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from moray.errors import JoinRefused
 from moray.router.blame import Blame
 from moray.router.directory import Directory
-from moray.router.uplink import Uplink
+from moray.router.uplink import Uplink, UplinkKey
 
 
 @dataclass(eq=False)
@@ -23,7 +23,7 @@ class FakeUplink:
     directory: Directory
     incarnation: int
     experts: list[int]
-    key: tuple[str, str] = ("node", "replica")
+    key: UplinkKey
     is_draining: bool = False
     max_rows: int = 100
     closed_because: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ def join(directory: Directory, incarnation: int, experts: list[int], replica: st
 
 
 def claim(directory: Directory, incarnation: int, experts: list[int], replica: str = "replica") -> FakeUplink:
-    uplink = FakeUplink(directory, incarnation, experts, ("node", replica))
+    uplink = FakeUplink(directory, incarnation, experts, UplinkKey("", "node", replica))
     directory.claim(cast(Uplink, uplink))
     return uplink
 

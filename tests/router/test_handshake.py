@@ -29,12 +29,15 @@ from dataplane_kit import (
 )
 from moray import wire
 from moray.errors import JoinRefused, PortTaken, WireError
+from moray.experts import connections
 from moray.experts import uplink as expert_uplink
+from moray.experts.connections import PlainConnection
+from moray.experts.credentials import TokenCredentials
 from moray.experts.executor import Executor
 from moray.experts.uplink import ExpertUplink, ReplicaIdentity
 from moray.router import listener
 from moray.router.health import Circuit
-from moray.router.listener import Acceptor, listen
+from moray.router.listener import listen
 from moray.router.uplink import Uplink
 from moray.types import DataAddress
 
@@ -45,9 +48,9 @@ ROW = np.ones((1, WIDTH), np.float32)
 class Dialled:
     """One real replica's connection in a thread; ``closed`` is done when it is over, and says why."""
 
-    def __init__(self, port: int, identity: ReplicaIdentity, incarnation: int = 1) -> None:
-        connection = socket.create_connection(("127.0.0.1", port))
-        self.uplink = ExpertUplink(connection, identity, incarnation, EXECUTOR)
+    def __init__(self, port: int, identity: ReplicaIdentity, incarnation: int = 1, token: bytes = TOKEN) -> None:
+        connection = PlainConnection(socket.create_connection(("127.0.0.1", port)))
+        self.uplink = ExpertUplink(connection, identity, TokenCredentials(token), incarnation, EXECUTOR)
         self.closed = asyncio.ensure_future(asyncio.to_thread(self.uplink.run))
 
 
@@ -92,7 +95,7 @@ async def test_a_join_that_does_not_fit_is_refused_with_its_code(code: str, chan
         peer, answer = await dial_and_join(router.port, **changes)
         assert isinstance(answer, wire.Reject) and answer.code == code
         assert await peer.is_closed()
-        assert set(router.directory.uplinks) == before == {("node", "known")}
+        assert set(router.directory.uplinks) == before == {("", "node", "known")}
         known.close()
         assert router.acceptor.counters.joins_refused == 1 and router.acceptor.counters.protocol_errors == 0
 
@@ -277,7 +280,7 @@ async def test_a_silent_uplink_gets_no_work_and_is_then_closed(monkeypatch: pyte
 async def test_a_port_that_is_taken_is_named() -> None:
     async with open_router() as router:
         with pytest.raises(PortTaken, match=str(router.port)):
-            await listen(Acceptor(IDENTITY, router.directory), DataAddress("127.0.0.1", router.port))
+            await listen(router.acceptor, DataAddress("127.0.0.1", router.port))
 
 
 # -- the replica's side
@@ -410,7 +413,7 @@ async def test_a_replica_learns_why_it_was_refused() -> None:
 
 @in_event_loop
 async def test_a_router_that_does_not_read_is_left_before_the_backlog_grows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expert_uplink, "SEND_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(connections, "SEND_TIMEOUT_S", 0.2)
 
     async def script(peer: Peer) -> None:
         peer.send(await welcome(peer))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import dataplane_kit
-from dataplane_kit import IDENTITY, Router, eventually, in_event_loop, make_thread
+from dataplane_kit import TOKEN, Router, eventually, in_event_loop, make_thread
 from moray import wire
 from moray.experts import uplink_threads
 from moray.experts.compiled import Array
@@ -28,6 +28,7 @@ from moray.experts.sharding import write_shards
 from moray.experts.source import ModelSource, open_model
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.weights import ExpertFunction, pack_expert
+from moray.router.credentials import TokenCredentials
 from moray.router.directory import Directory
 from moray.router.known_answers import FLOAT_TOLERANCE, LARGE, KnownAnswers, fresh_rows, is_right
 from moray.router.listener import Acceptor, NetworkIdentity, listen
@@ -58,9 +59,9 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[NumericClass, Mode
 @asynccontextmanager
 async def open_examining(source: ModelSource) -> AsyncIterator[Router]:
     num_experts, numeric_class = source.architecture.num_experts, source.numeric_class
-    identity = NetworkIdentity("test", source.model_id, numeric_class, num_experts, "router-a", IDENTITY.token)
+    identity = NetworkIdentity("test", source.model_id, numeric_class, num_experts, "router-a")
     directory = Directory(num_experts)
-    acceptor = Acceptor(identity, directory, KnownAnswers(source))
+    acceptor = Acceptor(identity, directory, TokenCredentials(TOKEN), KnownAnswers(source))
     (server,) = await listen(acceptor, DataAddress("127.0.0.1", 0))
     try:
         experts = NetworkExperts(directory, acceptor.counters, 5.0, row_format(numeric_class))
@@ -253,7 +254,7 @@ async def test_beside_a_liar_the_honest_replica_serves_on(sources: dict[NumericC
             ids.sort(axis=1)
             expected = await local.dispatch(layer, rows, ids)
             assert bits(await router.experts.dispatch(layer, rows, ids)) == bits(expected)
-        assert [uplink.key for uplink in router.directory.uplinks.values()] == [("node", "honest")]
+        assert [uplink.key for uplink in router.directory.uplinks.values()] == [("", "node", "honest")]
 
 
 @in_event_loop

@@ -6,14 +6,12 @@ import os
 import random
 import socket
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dataplane_kit import (
-    IDENTITY,
     NUM_EXPERTS,
     WIDTH,
     Router,
@@ -97,9 +95,9 @@ async def test_where_the_path_leads_nowhere_a_replica_comes_over_tcp(tmp_path: P
 
 @in_event_loop
 async def test_where_the_path_leads_to_another_network_a_replica_comes_over_tcp(tmp_path: Path) -> None:
-    path, other = str(tmp_path / "router.sock"), replace(IDENTITY, token=b"another operator's token".ljust(32))
+    path, other = str(tmp_path / "router.sock"), b"another operator's token".ljust(32)
     async with (
-        open_router(other, socket_path=path) as stranger,
+        open_router(token=other, socket_path=path) as stranger,
         open_router() as router,
         open_replica(router.port, [0], socket_path=path),
     ):

@@ -178,7 +178,7 @@ def _deploy(
             model=model,
             experts=members,
             routers=(address,),
-            wire_token_file=token_file,
+            secret=token_file,
             incarnation_dir=str(incarnations),
             capacity_rows=settings.replica_capacity_rows,
             device=device,

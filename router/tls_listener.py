@@ -1,0 +1,121 @@
+"""Where nodes of other operators dial: TLS 1.3, ended in this process. What a stranger costs is bounded by address,
+from the first byte: how often it connects, and how many of its TLS handshakes wait."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections import Counter
+from dataclasses import dataclass
+from time import monotonic
+
+from moray.errors import BadSetting, PortTaken
+from moray.router.listener import BACKLOG, Acceptor
+from moray.router.rate_limit import RateLimits
+from moray.router.uplink import Uplink
+from moray.types import PublicAddress
+
+CONNECTIONS_PER_S = 20.0  # of one address
+CONNECTION_BURST = 512  # a whole network behind one NAT dials at once
+MAX_ADDRESSES = 100_000  # whose rate is remembered
+MAX_HANDSHAKES = 512  # TLS handshakes at a time, of all
+MAX_HANDSHAKES_PER_ADDRESS = 64
+HANDSHAKE_TIMEOUT_S = 5.0
+ACCEPT_PAUSE_S = 0.1  # when there are no file descriptors left
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicSpec:
+    """``address`` is what others dial and pin; ``certificate_file`` and ``key_file`` are PEM."""
+
+    bind_host: str
+    bind_port: int
+    address: PublicAddress
+    certificate_file: str
+    key_file: str
+    manifest_file: str  # of the network, see moray.network_manifest; absent until its owner has signed one
+
+
+class TlsListener:
+    """``start`` binds, ``serve`` accepts for ever."""
+
+    def __init__(self, acceptor: Acceptor, spec: PublicSpec) -> None:
+        """Raises BadSetting for a certificate that cannot be used."""
+        self._acceptor, self._spec, self._context = acceptor, spec, server_context(spec)
+        self._rates = RateLimits(CONNECTIONS_PER_S, CONNECTION_BURST, MAX_ADDRESSES)
+        self._handshaking: Counter[str] = Counter()  # TLS, by address
+        self._tasks = set[asyncio.Task[None]]()
+
+    def bind(self) -> socket.socket:
+        """Raises PortTaken."""
+        host, port = self._spec.bind_host, self._spec.bind_port
+        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, port))
+            listening.listen(BACKLOG)
+        except OSError as exc:
+            listening.close()
+            raise PortTaken(f"cannot listen on {host}:{port} ({exc.strerror}); give another --public-port") from None
+        listening.setblocking(False)
+        return listening
+
+    async def serve(self, listening: socket.socket) -> None:
+        """Closes ``listening`` when it is cancelled."""
+        with listening:
+            while True:
+                try:
+                    connection, address = await asyncio.get_running_loop().sock_accept(listening)
+                except OSError as exc:  # gone already, or too many files are open
+                    logger.warning("a connection could not be accepted: %s", exc)
+                    await asyncio.sleep(ACCEPT_PAUSE_S)
+                else:
+                    self._receive(connection, str(address[0]))
+
+    def _receive(self, connection: socket.socket, peer: str) -> None:
+        if not self._may_shake_hands(peer):
+            connection.close()
+            return
+        task = asyncio.create_task(self._shake_hands(connection, peer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _may_shake_hands(self, peer: str) -> bool:
+        return (
+            len(self._tasks) < MAX_HANDSHAKES
+            and self._handshaking[peer] < MAX_HANDSHAKES_PER_ADDRESS
+            and self._rates.allow(peer, monotonic())
+        )
+
+    async def _shake_hands(self, connection: socket.socket, peer: str) -> None:
+        self._handshaking[peer] += 1
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Uplink(self._acceptor), connection, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S
+            )
+        except OSError as exc:  # not TLS 1.3, too slow, or gone; nobody to tell
+            logger.debug("no TLS session with %s: %s", peer, exc)
+            connection.close()
+        finally:
+            self._handshaking[peer] -= 1
+            if not self._handshaking[peer]:
+                del self._handshaking[peer]
+
+
+def server_context(spec: PublicSpec) -> ssl.SSLContext:
+    """Raises BadSetting."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.num_tickets = 0  # every session presents the certificate that its Join names
+    try:
+        context.load_cert_chain(spec.certificate_file, spec.key_file)
+    except OSError as exc:
+        raise BadSetting(
+            f"{spec.certificate_file} cannot be used ({exc.strerror or exc}); delete it, it is made anew"
+        ) from None
+    return context
