@@ -28,10 +28,11 @@ from http_stream import stream_completion
 from measure import claim, machine, report
 from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
 from moray.router.blame import Failures
-from moray.router.deployment import SWITCH_INTERVAL_S, bind
+from moray.router.deployment import SWITCH_INTERVAL_S
 from moray.router.gateway import create_app
 from moray.router.gateway_settings import GatewaySettings
 from moray.router.generator import Generator
+from moray.router.sockets import bind
 from moray.router.tokenizer import ModelTokenizer
 from moray.types import GeneratedToken, GenerationRequest
 from rig import HOST, Plan, Rig, in_sets, running, timed_tokens
@@ -54,7 +55,7 @@ def served(generator: Generator, context: int, model: Path) -> Iterator[int]:
     """The gateway before a generator; its port."""
     settings = GatewaySettings("bench", context, DEMO_CONFIG["vocab_size"])
     app = create_app(generator, ModelTokenizer.load(model), settings, dict, list, CollectorRegistry(), Failures())
-    listening = bind(HOST, 0)
+    listening = bind(HOST, 0, "--http-port")
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", loop="uvloop")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)

@@ -10,14 +10,19 @@ import asyncio
 import hmac
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Any, Protocol
 
 from moray import wire
 from moray.errors import BadSignature, JoinRefused
 from moray.join_signature import recover_signer
 from moray.node_key import SIGNATURE_BYTES
+from moray.router.rate_limit import RateLimits
 
 MAX_LIFETIME_S = 120  # of a signed Join, from the router's now to its ``expires_at``
+JOINS_PER_S = 5.0  # of one signer
+JOIN_BURST = 1024  # all its replicas dial a router that comes back
+MAX_SIGNERS = 100_000  # whose rate is remembered
 MAX_VERIFYING = 256  # Joins that wait for their signer; more are told to come back
 
 Verification = Coroutine[Any, Any, None]
@@ -62,6 +67,7 @@ class SignedCredentials:
     def __init__(self, tls_cert_sha256: bytes, wall_clock: Callable[[], float]) -> None:
         """``tls_cert_sha256``: of the DER certificate that every session of this listener presents."""
         self._certificate, self._wall_clock = tls_cert_sha256, wall_clock
+        self._rates = RateLimits(JOINS_PER_S, JOIN_BURST, MAX_SIGNERS)
         self._recovering = ThreadPoolExecutor(1, "recover signers")
         self._num_verifying = 0
 
@@ -91,6 +97,8 @@ class SignedCredentials:
             self._num_verifying -= 1
         if signer != join.signer:
             raise JoinRefused("bad_signature", "the signature is not of the signer over this Hello and this Join")
+        if not self._rates.allow(signer, monotonic()):
+            raise JoinRefused("too_many_joins", f"{signer} joins more often than {JOINS_PER_S:.0f} times a second")
 
     def welcome_proof(self, uplink_id: bytes) -> bytes:
         return b""

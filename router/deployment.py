@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import socket
 import sys
 import threading
 
@@ -16,8 +15,9 @@ import uvicorn
 from ray import serve
 from ray.serve import Application
 
-from moray.errors import EngineStopped, PortTaken
+from moray.errors import EngineStopped
 from moray.router.service import RouterService, RouterSpec
+from moray.router.sockets import bind
 
 HEALTH_CHECK_PERIOD_S = 1.0
 HEALTH_CHECK_TIMEOUT_S = 2.0
@@ -29,7 +29,7 @@ SWITCH_INTERVAL_S = 0.0005  # so soon HTTP's thread lets the engine's go on, whi
 class RouterReplica:
     def __init__(self, spec: RouterSpec) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        listening = bind(spec.http_host, spec.http_port)
+        listening = bind(spec.http_host, spec.http_port, "--http-port")
         self._service = RouterService(spec)
         app = self._service.start()
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", loop="uvloop")
@@ -46,18 +46,6 @@ class RouterReplica:
         self._server.should_exit = True
         await asyncio.to_thread(self._service.stop)
         await asyncio.to_thread(self._thread.join, SHUTDOWN_GRACE_S)
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A bound TCP socket. Raises PortTaken with the address."""
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as exc:
-        listening.close()
-        raise PortTaken(f"cannot listen on {host}:{port} ({exc.strerror}); give another --http-port") from None
-    return listening
 
 
 def router_app(spec: RouterSpec, resource: str) -> Application:

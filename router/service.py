@@ -36,10 +36,24 @@ from moray.router.metrics import RouterCollector
 from moray.router.network_experts import NetworkExperts
 from moray.router.scheduler import SchedulerLimits
 from moray.router.selftest import find_variance
-from moray.router.tls_listener import PublicSpec, TlsListener
+from moray.router.sockets import bind
+from moray.router.tls_listener import TlsListener, server_context
 from moray.router.tokenizer import ModelTokenizer
 from moray.router.transport import ExpertTransport, LocalExperts
-from moray.types import DataAddress
+from moray.types import DataAddress, PublicAddress
+
+
+@dataclass(frozen=True, slots=True)
+class PublicSpec:
+    """Where nodes of other operators dial; ``address`` is what they are told, and pin. The files of the certificate are
+    PEM."""
+
+    bind_host: str
+    bind_port: int
+    address: PublicAddress
+    certificate_file: str
+    key_file: str
+    manifest_file: str  # of the network, see moray.network_manifest; absent until its owner has signed one
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +68,7 @@ class RouterSpec:
     http_port: int
     data_address: DataAddress
     settings: Settings
-    public: PublicSpec | None = None  # where nodes of other operators dial
+    public: PublicSpec | None = None  # None: nobody else can join
     local_experts: bool = False  # the experts in this process: no network, for comparison
 
 
@@ -195,7 +209,7 @@ class RouterService:
         tasks = [asyncio.create_task(self.acceptor.watch())]
         try:
             if self.spec.public is not None:
-                tasks.append(await self._listen_to_others(self.spec.public))
+                tasks.append(self._listen_to_others(self.spec.public))
             yield NetworkExperts(
                 self.directory,
                 self.counters,
@@ -209,12 +223,13 @@ class RouterService:
                 server.close()
             self.directory.close_all("the router is going down")
 
-    async def _listen_to_others(self, public: PublicSpec) -> asyncio.Task[None]:
+    def _listen_to_others(self, public: PublicSpec) -> asyncio.Task[None]:
         """Raises PortTaken, BadSetting."""
-        address = public.address
-        credentials = SignedCredentials(bytes.fromhex(address.tls_cert_sha256), time.time)
-        listener = TlsListener(self._acceptor(str(address), credentials), public)
-        return asyncio.create_task(listener.serve(listener.bind()))
+        credentials = SignedCredentials(bytes.fromhex(public.address.tls_cert_sha256), time.time)
+        context = server_context(public.certificate_file, public.key_file)
+        listener = TlsListener(self._acceptor(str(public.address), credentials), context)
+        listening = bind(public.bind_host, public.bind_port, "--public-port")
+        return listener.start(listening)
 
 
 def plan_cache(source: ModelSource, settings: Settings) -> tuple[int, int]:

@@ -8,14 +8,12 @@ import logging
 import socket
 import ssl
 from collections import Counter
-from dataclasses import dataclass
 from time import monotonic
 
-from moray.errors import BadSetting, PortTaken
+from moray.errors import BadSetting
 from moray.router.listener import BACKLOG, Acceptor
-from moray.router.rate_limit import RateLimits
+from moray.router.rate_limit import RateLimits, source_of
 from moray.router.uplink import Uplink
-from moray.types import PublicAddress
 
 CONNECTIONS_PER_S = 20.0  # of one address
 CONNECTION_BURST = 512  # a whole network behind one NAT dials at once
@@ -28,44 +26,20 @@ ACCEPT_PAUSE_S = 0.1  # when there are no file descriptors left
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class PublicSpec:
-    """``address`` is what others dial and pin; ``certificate_file`` and ``key_file`` are PEM."""
-
-    bind_host: str
-    bind_port: int
-    address: PublicAddress
-    certificate_file: str
-    key_file: str
-    manifest_file: str  # of the network, see moray.network_manifest; absent until its owner has signed one
-
-
 class TlsListener:
-    """``start`` binds, ``serve`` accepts for ever."""
-
-    def __init__(self, acceptor: Acceptor, spec: PublicSpec) -> None:
-        """Raises BadSetting for a certificate that cannot be used."""
-        self._acceptor, self._spec, self._context = acceptor, spec, server_context(spec)
+    def __init__(self, acceptor: Acceptor, context: ssl.SSLContext) -> None:
+        self._acceptor, self._context = acceptor, context
         self._rates = RateLimits(CONNECTIONS_PER_S, CONNECTION_BURST, MAX_ADDRESSES)
         self._handshaking: Counter[str] = Counter()  # TLS, by address
         self._tasks = set[asyncio.Task[None]]()
 
-    def bind(self) -> socket.socket:
-        """Raises PortTaken."""
-        host, port = self._spec.bind_host, self._spec.bind_port
-        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((host, port))
-            listening.listen(BACKLOG)
-        except OSError as exc:
-            listening.close()
-            raise PortTaken(f"cannot listen on {host}:{port} ({exc.strerror}); give another --public-port") from None
+    def start(self, listening: socket.socket) -> asyncio.Task[None]:
+        """Accept on a bound socket until the task is cancelled, which closes it."""
+        listening.listen(BACKLOG)
         listening.setblocking(False)
-        return listening
+        return asyncio.create_task(self._accept(listening))
 
-    async def serve(self, listening: socket.socket) -> None:
-        """Closes ``listening`` when it is cancelled."""
+    async def _accept(self, listening: socket.socket) -> None:
         with listening:
             while True:
                 try:
@@ -74,7 +48,7 @@ class TlsListener:
                     logger.warning("a connection could not be accepted: %s", exc)
                     await asyncio.sleep(ACCEPT_PAUSE_S)
                 else:
-                    self._receive(connection, str(address[0]))
+                    self._receive(connection, source_of(str(address[0])))
 
     def _receive(self, connection: socket.socket, peer: str) -> None:
         if not self._may_shake_hands(peer):
@@ -107,15 +81,15 @@ class TlsListener:
                 del self._handshaking[peer]
 
 
-def server_context(spec: PublicSpec) -> ssl.SSLContext:
-    """Raises BadSetting."""
+def server_context(certificate_file: str, key_file: str) -> ssl.SSLContext:
+    """Raises BadSetting for a certificate that cannot be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0  # every session presents the certificate that its Join names
     try:
-        context.load_cert_chain(spec.certificate_file, spec.key_file)
+        context.load_cert_chain(certificate_file, key_file)
     except OSError as exc:
         raise BadSetting(
-            f"{spec.certificate_file} cannot be used ({exc.strerror or exc}); delete it, it is made anew"
+            f"{certificate_file} cannot be used ({exc.strerror or exc}); delete it, it is made anew"
         ) from None
     return context

@@ -242,6 +242,10 @@ class Peer:
                 pass
         return True
 
+    async def is_closed_after(self, data: bytes) -> bool:
+        self.send_bytes(data)
+        return await self.is_closed()
+
     def close(self) -> None:
         self._writer.transport.abort()
 
