@@ -51,6 +51,7 @@ class ClusterSpec:
 
     num_nodes: int
     slots: int
+    node_prefix: str = "node"  # nodes are called "node-0" and so on
     num_gpus: int = 0  # of this machine, for replicas that ask for one
     state_dir: Path | None = None
     model_path: Path | None = None
@@ -65,8 +66,8 @@ def start_cluster(spec: ClusterSpec) -> ClusterRecord:
     The record is in ``state.json`` from before the first process starts. After a failure nothing runs.
     Raises BadSetting for a spec that cannot be started, ClusterError if one already runs or Ray does not start.
     """
-    if spec.num_nodes < 1 or spec.slots < 1:
-        raise BadSetting(f"{spec.num_nodes} nodes with {spec.slots} expert slots each: give at least 1 of both")
+    if spec.num_nodes < 0 or spec.slots < 1:
+        raise BadSetting(f"{spec.num_nodes} nodes with {spec.slots} expert slots each: give at least 0 and 1")
     state_dir = open_state_dir(spec.state_dir)
     with hold_lock(state_dir):
         _refuse_second(state_dir)
@@ -77,7 +78,8 @@ def start_cluster(spec: ClusterSpec) -> ClusterRecord:
             state_dir=state_dir,
             temp_dir=Path(tempfile.mkdtemp(prefix=_TEMP_PREFIX, dir=_TEMP_ROOT)),
             nodes=tuple(
-                NodeRecord(node_id=f"node-{i}", slots=spec.slots, num_gpus=spec.num_gpus) for i in range(spec.num_nodes)
+                NodeRecord(node_id=f"{spec.node_prefix}-{i}", slots=spec.slots, num_gpus=spec.num_gpus)
+                for i in range(spec.num_nodes)
             ),
             model_path=spec.model_path,
             env=dict(spec.env),

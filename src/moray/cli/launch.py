@@ -11,23 +11,24 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moray.config import Settings, read_settings
-from moray.errors import ClusterError, PortTaken
+from moray.errors import BadSetting, ClusterError, PortTaken
 from moray.nodes.cluster import NODE_LABEL, ROUTER_RESOURCE, SLOT_RESOURCE, ClusterSpec, start_cluster
 from moray.nodes.existing import ExistingSpec, join_cluster
 from moray.nodes.network import connected, stop_network
 from moray.nodes.placement import deal_replicas, expert_sets, slots_per_node
 from moray.nodes.rayenv import NODE_VARIABLE
-from moray.nodes.state import WIRE_TOKEN, ClusterRecord, write_state
+from moray.nodes.state import NETWORK_MANIFEST, WIRE_TOKEN, ClusterRecord, write_state
 from moray.nodes.supervisor import start_supervisor
-from moray.types import AskedDevice, DataAddress
+from moray.types import AskedDevice, DataAddress, PublicAddress
 
 if TYPE_CHECKING:
     from moray.experts.source import ModelSource
+    from moray.router.service import PublicSpec
 
 # torch and Ray take seconds to import, so they are imported where they are used: `moray status` needs neither.
 
@@ -38,6 +39,15 @@ FREE_PORT_TRIES = 20
 MAX_SOCKET_PATH_BYTES = 107  # of Linux
 MAX_REPLY_BYTES = 16 << 20
 ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound here
+
+
+@dataclass(frozen=True, slots=True)
+class PublicOptions:
+    """Where nodes of other operators dial."""
+
+    host: str  # to listen on
+    port: int  # 0: a free one
+    advertised: str  # the host that they are told; empty: ``host``
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,7 @@ class LaunchOptions:
     state_dir: Path | None
     data_host: str = "127.0.0.1"
     ray_address: str = ""  # HOST:PORT of a Ray cluster that runs; empty: start one here
+    public: PublicOptions | None = None  # None: nodes of other operators cannot join
 
 
 def launch(options: LaunchOptions, report: Callable[[str], None]) -> ClusterRecord:
@@ -67,15 +78,17 @@ def launch(options: LaunchOptions, report: Callable[[str], None]) -> ClusterReco
     source = open_model(options.model)
     check_servable(source, settings)
     device = device_of_experts(options, settings, source)
-    sets = expert_sets(source.architecture.num_experts, options.experts_per_replica)
-    slots_per_node(len(sets), options.replicas, options.num_nodes)  # refuses what cannot be dealt
+    sets = expert_sets(source.architecture.num_experts, options.experts_per_replica) if options.num_nodes else []
+    if sets:
+        slots_per_node(len(sets), options.replicas, options.num_nodes)  # refuses what cannot be dealt
     http_port = reserve_port(options.http_host, options.http_port, "--http-port")
     data_port = reserve_port(options.data_host, options.data_port, "--data-port")
+    public = reserve_public(options.public, source) if options.public is not None else None
     record = _open_cluster(options, sets, device, report)
     try:
         record = record.model_copy(update={"url": f"http://{_host_in_url(options.http_host)}:{http_port}"})
         write_state(record)
-        _deploy(record, options, settings, device, sets, http_port, data_port, report)
+        _deploy(record, options, settings, device, sets, http_port, data_port, public, report)
         if not record.is_existing:
             start_supervisor(record)
     except BaseException:
@@ -95,7 +108,7 @@ def _open_cluster(
         existing = ExistingSpec(
             ray_address=options.ray_address,
             num_nodes=options.num_nodes,
-            dealt=deal_replicas(len(sets), options.replicas, options.num_nodes),
+            dealt=deal_replicas(len(sets), options.replicas, options.num_nodes) if sets else (),
             apps=(APP_NAME, *map(replica_id, sets)),
             state_dir=options.state_dir,
             model_path=options.model.absolute(),
@@ -105,7 +118,7 @@ def _open_cluster(
     return start_cluster(
         ClusterSpec(
             num_nodes=options.num_nodes,
-            slots=slots_per_node(len(sets), options.replicas, options.num_nodes),
+            slots=slots_per_node(len(sets), options.replicas, options.num_nodes) if sets else 1,
             num_gpus=_count_gpus() if device == "cuda" else 0,
             state_dir=options.state_dir,
             model_path=options.model.absolute(),
@@ -151,6 +164,7 @@ def _deploy(
     sets: list[tuple[int, ...]],
     http_port: int,
     data_port: int,
+    public: PublicOptions | None,
     report: Callable[[str], None],
 ) -> None:
     from moray.experts.deployment import ExpertSpec, NodeNames, expert_app
@@ -172,6 +186,7 @@ def _deploy(
         http_port=http_port,
         data_address=address,
         settings=settings,
+        public=_public_spec(public, record.state_dir) if public is not None else None,
     )
     experts = [
         ExpertSpec(
@@ -188,7 +203,7 @@ def _deploy(
     ]
     apps = {APP_NAME: router_app(router, ROUTER_RESOURCE)}
     names = NodeNames(NODE_LABEL, NODE_VARIABLE, SLOT_RESOURCE)
-    dealt = deal_replicas(len(sets), options.replicas, options.num_nodes)
+    dealt = deal_replicas(len(sets), options.replicas, options.num_nodes) if sets else []
     for spec, places in zip(experts, dealt, strict=True):
         apps[spec.replica_id] = expert_app(spec, [record.nodes[place].node_id for place in places], names)
     with connected(record):
@@ -199,6 +214,36 @@ def _deploy(
         wait_ready(list(apps), READY_TIMEOUT_S)
     report("waiting for the experts to join")
     _wait_for_experts(record, len(experts) * options.replicas)
+
+
+def reserve_public(options: PublicOptions, source: ModelSource) -> PublicOptions:
+    """With its port settled. Raises BadSetting for what nobody could join, PortTaken."""
+    from moray.experts.store import ShardStore
+
+    if not isinstance(source, ShardStore):
+        raise BadSetting(
+            f"{source.folder} is no sharded folder, so nobody could fetch or prove an expert: "
+            f"run `moray model shard {source.folder} OUT` and serve OUT"
+        )
+    advertised = options.advertised or options.host
+    if advertised in ANY_HOST:
+        raise BadSetting(f"others cannot dial {options.host}: give --advertise the address under which they reach it")
+    return replace(options, port=reserve_port(options.host, options.port, "--public-port"), advertised=advertised)
+
+
+def _public_spec(public: PublicOptions, state_dir: Path) -> PublicSpec:
+    from moray.nodes.tls_identity import ensure_tls_identity
+    from moray.router.service import PublicSpec
+
+    tls = ensure_tls_identity(state_dir)
+    return PublicSpec(
+        bind_host=public.host,
+        bind_port=public.port,
+        address=PublicAddress(public.advertised, public.port, tls.sha256),
+        certificate_file=str(tls.certificate),
+        key_file=str(tls.key),
+        manifest_file=str(state_dir / NETWORK_MANIFEST),
+    )
 
 
 def _socket_path(state_dir: Path) -> str:
@@ -231,14 +276,15 @@ def fetch_network(record: ClusterRecord) -> dict[str, Any] | None:
 def summarise(record: ClusterRecord) -> dict[str, Any]:
     """What ``up`` and ``status`` print: the URL, and each node with its processes and experts."""
     network = fetch_network(record) if record.url else None
-    joined = {node["node_id"]: node["replicas"] for node in network["nodes"]} if network else {}
+    joined = {(node["signer"], node["node_id"]): node["replicas"] for node in network["nodes"]} if network else {}
+    known = dict.fromkeys([("", node.node_id) for node in record.nodes]) | dict.fromkeys(joined)
     nodes = []
-    for node in record.nodes:
-        replicas = joined.get(node.node_id, [])
+    for signer, node_id in known:
+        replicas = joined.get((signer, node_id), [])
         experts = sorted({expert for replica in replicas for expert in replica["experts"]})
         columns = {"pids": "pid", "states": "state", "reasons": "reason"}
         listed = {name: [replica[key] for replica in replicas] for name, key in columns.items()}
-        nodes.append({"node_id": node.node_id, "experts": experts, **listed})
+        nodes.append({"signer": signer, "node_id": node_id, "experts": experts, **listed})
     if network is None:
         reason = "the router does not answer"
     elif network["missing_experts"]:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from moray.cli.launch import LaunchOptions, launch, summarise
+from moray.cli.launch import LaunchOptions, PublicOptions, launch, summarise
 from moray.errors import ClusterError
 from moray.nodes.network import stop_network
 from moray.nodes.state import ClusterRecord, open_state_dir, read_state
@@ -26,7 +26,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 def up(
     model: Annotated[Path, typer.Option("--model", help="A checkpoint in Hugging Face format or a sharded folder.")],
-    nodes: Annotated[int, typer.Option("--nodes", min=1, max=256, help="Expert nodes to start or to wait for.")] = 8,
+    nodes: Annotated[
+        int,
+        typer.Option("--nodes", min=0, max=256, help="Expert nodes to start or to wait for; 0: only others'."),
+    ] = 8,
     replicas: Annotated[int, typer.Option("--replicas", min=1, help="Running copies of each expert.")] = 1,
     experts_per_replica: Annotated[
         int, typer.Option("--experts-per-replica", min=1, help="Experts in one process.")
@@ -42,13 +45,32 @@ def up(
     ray_address: Annotated[
         str, typer.Option("--ray-address", metavar="HOST:PORT", help="Use this running Ray cluster, start none.")
     ] = "",
+    public_host: Annotated[
+        str, typer.Option("--public-host", metavar="HOST", help="Let nodes of other operators join: listen here.")
+    ] = "",
+    public_port: Annotated[
+        int, typer.Option("--public-port", min=0, max=65535, help="Where they dial, over TLS; 0: a free one.")
+    ] = 7443,
+    advertise: Annotated[
+        str, typer.Option("--advertise", metavar="HOST", help="The address they are told; --public-host otherwise.")
+    ] = "",
     state_dir: StateDir = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return when ready and leave the network running.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start a network, on this machine or on a Ray cluster, and serve MODEL with an OpenAI-compatible API."""
     options = LaunchOptions(
-        model, nodes, replicas, experts_per_replica, http_host, http_port, data_port, state_dir, data_host, ray_address
+        model=model,
+        num_nodes=nodes,
+        replicas=replicas,
+        experts_per_replica=experts_per_replica,
+        http_host=http_host,
+        http_port=http_port,
+        data_port=data_port,
+        state_dir=state_dir,
+        data_host=data_host,
+        ray_address=ray_address,
+        public=PublicOptions(public_host, public_port, advertise) if public_host else None,
     )
     progress = Console(stderr=True, quiet=as_json)
     with terminated_as_interrupt():
@@ -106,7 +128,8 @@ def show_network(summary: dict[str, Any], as_json: bool) -> None:
         states = {
             f"{state}: {why}" if why else state for state, why in zip(node["states"], node["reasons"], strict=True)
         }
-        table.add_row(node["node_id"], *columns, escape("; ".join(sorted(states)) or "none"))
+        name = f"{node['node_id']} of {node['signer']}" if node["signer"] else node["node_id"]
+        table.add_row(name, *columns, escape("; ".join(sorted(states)) or "none"))
     console.print(table)
 
 
