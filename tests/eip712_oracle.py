@@ -73,7 +73,11 @@ def join_hash(hello: Hello, join: Join) -> bytes:
     )
 
 
+def in_domain(chain_id: int, struct_hash: bytes) -> bytes:
+    """The 32 bytes that a key signs."""
+    domain = keccak(text(DOMAIN_TYPE) + text("Moray") + text("1") + word(chain_id))
+    return keccak(b"\x19\x01" + domain + struct_hash)
+
+
 def signed_digest(hello: Hello, join: Join) -> bytes:
-    """The 32 bytes that the key signs."""
-    domain = keccak(text(DOMAIN_TYPE) + text("Moray") + text("1") + word(hello.chain_id))
-    return keccak(b"\x19\x01" + domain + join_hash(hello, join))
+    return in_domain(hello.chain_id, join_hash(hello, join))
