@@ -97,9 +97,7 @@ def report_signer(report: NodeReport, chain_id: int) -> str:
     except BadSignature as error:
         raise JoinRefused("bad_signature", str(error)) from None
     if signer != report.signer:
-        raise JoinRefused(
-            "bad_signature", "another key signed this; name the signer as the key shows its address"
-        )
+        raise JoinRefused("bad_signature", "another key signed this; name the signer as the key shows its address")
     return signer
 
 
