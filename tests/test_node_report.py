@@ -29,10 +29,11 @@ from moray.node_report import (
     report_typed_data,
     sign_report,
 )
+from report_kit import NETWORK_ID, ROUTER, a_report
 
 KEY = NodeKey.from_bytes(bytes(31) + b"\x07")
 OTHER_KEY = NodeKey.from_bytes(bytes(31) + b"\x08")
-NETWORK, ROUTER, CHAIN_ID, NOW = "test", "203.0.113.5:9000", 31337, 1_800_000_000
+CHAIN_ID, NOW = 31337, 1_800_000_000
 REPORT_TYPE = (
     "NodeReport(uint32 format_version,string network_id,string router,string node_id,string signer,uint32 num_slots,"
     "uint32[] experts,uint32[] asked,bool is_draining,uint64 reported_at)"
@@ -41,7 +42,7 @@ EXPERTS = st.lists(st.integers(0, 255), max_size=5).map(tuple)
 REPORTS = st.builds(
     NodeReport,
     format_version=st.just(1),
-    network_id=st.just(NETWORK),
+    network_id=st.just(NETWORK_ID),
     router=st.just(ROUTER),
     node_id=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
     num_slots=st.integers(1, 1024),
@@ -50,23 +51,13 @@ REPORTS = st.builds(
     is_draining=st.booleans(),
     reported_at=st.integers(NOW - 300, NOW + 300),
 )
-REPORT = NodeReport(
-    format_version=1,
-    network_id=NETWORK,
-    router=ROUTER,
-    node_id="node-1",
-    num_slots=2,
-    experts=(3, 4),
-    asked=(),
-    is_draining=False,
-    reported_at=NOW,
-)
+REPORT = a_report(num_slots=2, experts=(3, 4), reported_at=NOW)
 SIGNED = sign_report(KEY, REPORT, CHAIN_ID)
 FIELDS = json.loads(encode_report(SIGNED))
 
 
 def parse(content: bytes) -> NodeReport:
-    return parse_report(content, NETWORK, ROUTER, NOW)
+    return parse_report(content, NETWORK_ID, ROUTER, NOW)
 
 
 def refusal(changes: dict[str, Any]) -> str:

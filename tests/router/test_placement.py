@@ -23,6 +23,7 @@ from moray.router.placement import (
     Placement,
     unique_id,
 )
+from report_kit import a_report
 
 NUM_EXPERTS = 5
 RULES = Rules(wanted_operators=2, rest_s=100.0)
@@ -33,17 +34,13 @@ Key = tuple[str, str]  # operator, node
 def report_of(
     key: Key, num_slots: int = 1, experts: Iterable[int] = (), asked: Iterable[int] = (), is_draining: bool = False
 ) -> NodeReport:
-    return NodeReport(
-        format_version=1,
-        network_id="test",
-        router="r:1",
-        node_id=key[1],
+    return a_report(
         signer=key[0],
+        node_id=key[1],
         num_slots=num_slots,
         experts=tuple(experts),
         asked=tuple(asked),
         is_draining=is_draining,
-        reported_at=1,
     )
 
 
@@ -121,6 +118,8 @@ class PlacementMachine(RuleBasedStateMachine):
             assert not report.asked and not report.is_draining and self.now_s - self.heard_s[key] <= FORGOTTEN_AFTER_S
             self.told[key] = before - {move.drop} | {move.take}
             assert self.answers(move.drop), "an expert lost its last replica by a move"
+            self.sync()
+            assert self.placement.holdings.nodes[move.node_id].experts == self.told[key]
 
     @rule()
     def the_router_restarts(self) -> None:
