@@ -11,6 +11,8 @@ from starlette.types import Receive
 
 from moray.router.http_errors import BodyTooLarge
 
+CLIENT_LEFT = 499  # never reaches anyone; nginx's number
+
 T = TypeVar("T")
 
 

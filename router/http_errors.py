@@ -9,7 +9,16 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from moray.errors import BadInput, BadRequest, EngineStopped, ExpertUnavailable, MorayError, Overloaded, UserQueueFull
+from moray.errors import (
+    BadInput,
+    BadRequest,
+    EngineStopped,
+    ExpertUnavailable,
+    JoinRefused,
+    MorayError,
+    Overloaded,
+    UserQueueFull,
+)
 from moray.router.blame import Blame, Failures
 
 logger = logging.getLogger(__name__)
@@ -23,10 +32,17 @@ class BodyTooLarge(BadRequest):
     code = "body_too_large"
 
 
+class RateLimited(Overloaded):
+    """One caller came too often; others are served."""
+
+    code = "rate_limited"
+
+
 STATUS_OF: dict[type[MorayError], int] = {
     UnknownModel: 404,
     BodyTooLarge: 413,
     BadRequest: 400,
+    JoinRefused: 403,
     Overloaded: 429,
     ExpertUnavailable: 503,
     EngineStopped: 503,
@@ -50,7 +66,8 @@ def error_reply(error: Exception) -> ErrorReply:
         return ErrorReply(500, error_body(500, "internal error; the server's log has the cause", None, "internal"))
     param = error.param if isinstance(error, BadRequest) else None
     retry_after_s = error.retry_after_s if isinstance(error, Overloaded) else None
-    body = error_body(status, str(error), param, error.code)
+    code = error.reason_code if isinstance(error, JoinRefused) else error.code
+    body = error_body(status, str(error), param, code)
     return ErrorReply(status, body, error.is_retryable, retry_after_s)
 
 
@@ -61,7 +78,7 @@ def error_body(status: int, message: str, param: str | None, code: str) -> dict[
 
 def blame_of(error: Exception) -> Blame:
     """Whose fault it is that a request failed."""
-    if isinstance(error, BadInput | UserQueueFull):
+    if isinstance(error, BadInput | UserQueueFull | RateLimited | JoinRefused):
         return Blame.CLIENT
     if isinstance(error, HTTPException):
         return Blame.CLIENT if error.status_code < 500 else Blame.GATEWAY

@@ -12,6 +12,7 @@ from moray.experts.compiled import Ids, Rows
 from moray.experts.row_format import FLOAT32_ROWS, RowFormat
 from moray.router.directory import Directory
 from moray.router.health import Circuit
+from moray.router.heat import HeatMeter
 from moray.router.hedging import HedgeBudget, hedge_delay_s
 from moray.router.lanes import Lanes
 from moray.router.listener import Counters
@@ -29,14 +30,19 @@ class NetworkExperts:
         counters: Counters,
         timeout_s: float = 3.0,
         row_format: RowFormat = FLOAT32_ROWS,
+        heat: HeatMeter | None = None,
     ) -> None:
+        """``heat`` counts what is asked for, where nodes of other operators are told what to hold."""
         self.directory, self.counters, self.timeout_s, self.row_format = directory, counters, timeout_s, row_format
+        self._heat = heat
         self._rng, self._room, self._hedges = random.Random(), Room(), HedgeBudget()
 
     def missing(self) -> frozenset[int]:
         return self.directory.missing()
 
     def dispatch(self, layer: int, hidden_states: Rows, expert_ids: Ids) -> Awaitable[Rows]:
+        if self._heat is not None:
+            self._heat.note(expert_ids, monotonic())
         return Round(self, self._room, layer, hidden_states, expert_ids)
 
     def choose(
