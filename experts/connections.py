@@ -10,7 +10,9 @@ import struct
 from contextlib import suppress
 from typing import Protocol
 
+from moray.dialling import dial
 from moray.errors import WireError
+from moray.types import PublicAddress
 
 READ_TIMEOUT_S = 0.1  # how often a thread without work looks whether it is to stop
 SEND_TIMEOUT_S = 3.0  # for a router that does not read; then the uplink ends
@@ -89,21 +91,24 @@ class TlsConnection:
             self._socket.close()
 
 
-def dial_tls(host: str, port: int, tls_cert_sha256: str, timeout_s: float) -> TlsConnection:
-    """A TLS 1.3 session with whoever holds the key of the pinned certificate (hex SHA-256 of its DER): no name in it
-    and no authority decides. Raises OSError, WireError for another certificate."""
+def dial_tls(router: PublicAddress, timeout_s: float, allow_private: bool) -> TlsConnection:
+    """A TLS 1.3 session with whoever holds the key of the pinned certificate: no name in it and no authority decides.
+
+    Raises OSError, UnsafeAddress, WireError for another certificate.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the pin below is stricter
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    plain = socket.create_connection((host, port), timeout_s)
+    plain = dial(router.host, router.port, timeout_s, allow_private)
     try:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.settimeout(timeout_s)
         connection = context.wrap_socket(plain)
     except BaseException:
         plain.close()
         raise
     found = hashlib.sha256(connection.getpeercert(binary_form=True) or b"").hexdigest()
-    if not hmac.compare_digest(found, tls_cert_sha256):
+    if not hmac.compare_digest(found, router.tls_cert_sha256):
         connection.close()
-        raise WireError(f"{host}:{port} presents certificate {found[:16]}, not the pinned {tls_cert_sha256[:16]}")
+        raise WireError(f"{router} presents certificate {found[:16]}, not the pinned {router.tls_cert_sha256[:16]}")
     return TlsConnection(connection)

@@ -44,6 +44,7 @@ class ExpertSpec:
     incarnation_dir: str  # one counter per (node, replica)
     capacity_rows: int
     device: AskedDevice = "cpu"
+    allow_private: bool = False  # whether routers of others may have private addresses
     gpu_share: float = 0.01  # of a GPU, for Ray's accounts, where the device is cuda
 
     @property
@@ -52,10 +53,10 @@ class ExpertSpec:
         return replica_id(self.experts)
 
 
-def route_to(router: DataAddress | PublicAddress, secret: str) -> Route:
+def route_to(router: DataAddress | PublicAddress, spec: ExpertSpec) -> Route:
     if isinstance(router, PublicAddress):
-        return SignedRoute(router, secret)
-    return OwnRoute(router, bytes.fromhex(Path(secret).read_text().strip()))
+        return SignedRoute(router, spec.secret, spec.allow_private)
+    return OwnRoute(router, bytes.fromhex(Path(spec.secret).read_text().strip()))
 
 
 def replica_id(experts: Sequence[int]) -> str:
@@ -93,7 +94,7 @@ class ExpertReplica:
         counter = Path(spec.incarnation_dir) / f"{node_id}.{spec.replica_id}"
         counter.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # `moray up` makes it on its own machine only
         served = served_experts(weights, spec.capacity_rows)
-        routes = [route_to(router, spec.secret) for router in spec.routers]
+        routes = [route_to(router, spec) for router in spec.routers]
         self._uplinks = UplinkThreads(routes, identity, executor, lambda: next_incarnation(counter), served)
         self._uplinks.start()
         gc.freeze()  # what is loaded stays: the collector need not walk it while rows wait

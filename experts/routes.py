@@ -28,7 +28,7 @@ class Route(Protocol):
         ...
 
     def dial(self) -> Connection:
-        """Raises OSError, WireError for somebody else in the router's place."""
+        """Raises OSError, UnsafeAddress, WireError for somebody else in the router's place."""
         ...
 
     def ended(self, was_welcomed: bool) -> None:
@@ -72,8 +72,8 @@ class SignedRoute:
 
     max_backoff_s = 15.0  # a router that comes back hears from thousands
 
-    def __init__(self, address: PublicAddress, signing_socket: str) -> None:
-        self._address = address
+    def __init__(self, address: PublicAddress, signing_socket: str, allow_private: bool) -> None:
+        self._address, self._allow_private = address, allow_private
         self.credentials = SignedCredentials(signing_socket, address.tls_cert_sha256)
 
     @property
@@ -81,7 +81,7 @@ class SignedRoute:
         return str(self._address)
 
     def dial(self) -> Connection:
-        return dial_tls(*self._address, DIAL_TIMEOUT_S)
+        return dial_tls(self._address, DIAL_TIMEOUT_S, self._allow_private)
 
     def ended(self, was_welcomed: bool) -> None:
         pass

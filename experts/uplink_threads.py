@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from moray.errors import ExpertUnavailable, JoinRefused, WireError
+from moray.errors import ExpertUnavailable, JoinRefused, UnsafeAddress, WireError
 from moray.experts.connections import Connection
 from moray.experts.executor import Executor
 from moray.experts.routes import Route
@@ -88,7 +88,7 @@ class RouterThread:
         try:
             connection = self._route.dial()
             self._uplink = uplink = self._make_uplink(connection, incarnation, self._beat)
-        except (OSError, WireError) as exc:
+        except (OSError, WireError, UnsafeAddress) as exc:
             logger.warning("%s: router %s: %s", self._name, self._route.router, exc)
             return False
         try:

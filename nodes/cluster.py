@@ -51,7 +51,7 @@ class ClusterSpec:
 
     num_nodes: int
     slots: int
-    node_prefix: str = "node"  # nodes are called "node-0" and so on
+    names: tuple[str, ...] = ()  # of the nodes; node-0 and so on otherwise
     num_gpus: int = 0  # of this machine, for replicas that ask for one
     state_dir: Path | None = None
     model_path: Path | None = None
@@ -78,8 +78,8 @@ def start_cluster(spec: ClusterSpec) -> ClusterRecord:
             state_dir=state_dir,
             temp_dir=Path(tempfile.mkdtemp(prefix=_TEMP_PREFIX, dir=_TEMP_ROOT)),
             nodes=tuple(
-                NodeRecord(node_id=f"{spec.node_prefix}-{i}", slots=spec.slots, num_gpus=spec.num_gpus)
-                for i in range(spec.num_nodes)
+                NodeRecord(node_id=name, slots=spec.slots, num_gpus=spec.num_gpus)
+                for name in spec.names or [f"node-{i}" for i in range(spec.num_nodes)]
             ),
             model_path=spec.model_path,
             env=dict(spec.env),

@@ -20,7 +20,7 @@ from typing import Any
 from moray.errors import BadSetting, ClusterError
 from moray.nodes.cluster import NODE_LABEL, ROUTER_RESOURCE, SLOT_RESOURCE
 from moray.nodes.rayenv import make_ray_read_the_environment
-from moray.nodes.serve import disconnect, replica_places
+from moray.nodes.serve import disconnect, remove_apps
 from moray.nodes.state import (
     WIRE_TOKEN,
     ClusterRecord,
@@ -97,7 +97,7 @@ def leave_cluster(record: ClusterRecord) -> int:
     with hold_lock(record.state_dir):
         try:
             with connected(record):
-                count = _remove(record.apps)
+                count = remove_apps(record.apps)
         except ClusterError as error:
             raise ClusterError(
                 f"{error}; if that cluster is gone for good, delete {record.state_dir / 'state.json'}"
@@ -248,19 +248,6 @@ def _refuse_taken(spec: ExistingSpec) -> None:
             f"Serve at {spec.ray_address} runs {', '.join(taken[:3])} already: end it with `moray down` "
             "in its state directory"
         )
-
-
-def _remove(apps: Sequence[str]) -> int:
-    there = [name for name in apps if name in _serve().status().applications]
-    if not there:
-        return 0
-    count = sum(place.deployment in there and place.pid is not None for place in replica_places())
-    client = importlib.import_module("ray.serve.context")._get_global_client()
-    try:
-        client.delete_apps(there, blocking=True)
-    except TimeoutError as error:
-        raise ClusterError(f"Serve still removes {', '.join(there[:3])}: run `moray down` again") from error
-    return count
 
 
 def _serve() -> Any:

@@ -108,6 +108,23 @@ def wait_ready(names: Sequence[str], timeout_s: float) -> None:
         time.sleep(_POLL_S)
 
 
+def remove_apps(names: Sequence[str]) -> int:
+    """Let the replicas of these applications drain and end; return how many there were. Unknown names are nobody's
+    concern. Blocks until they are gone. Raises ClusterError when Serve takes too long over it."""
+    from ray import serve
+
+    there = [name for name in names if name in serve.status().applications]
+    if not there:
+        return 0
+    count = sum(place.deployment in there and place.pid is not None for place in replica_places())
+    client = importlib.import_module("ray.serve.context")._get_global_client()
+    try:
+        client.delete_apps(there, blocking=True)
+    except TimeoutError as error:
+        raise ClusterError(f"Serve still removes {', '.join(there[:3])}: try again") from error
+    return count
+
+
 def replica_places() -> list[ReplicaPlace]:
     """Every replica that Serve knows, in order of deployment and replica id."""
     context = importlib.import_module("ray.serve.context")

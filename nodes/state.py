@@ -75,12 +75,12 @@ def open_state_dir(path: Path | None = None) -> Path:
 
 
 @contextmanager
-def hold_lock(state_dir: Path) -> Iterator[None]:
-    """Hold the directory's lock, or raise ClusterError at once if another process holds it.
+def hold_lock(state_dir: Path, name: str = _LOCK) -> Iterator[None]:
+    """Hold one of the directory's locks, or raise ClusterError at once if another process holds it.
 
     The kernel drops the lock with the process, so a crash leaves nothing to clean up.
     """
-    fd = os.open(state_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(state_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -18,11 +18,12 @@ import pytest
 import tls_kit
 from dataplane_kit import IDENTITY, Peer, eventually, in_event_loop, make_join, random_rows, reference
 from moray import wire
-from moray.errors import WireError
+from moray.errors import UnsafeAddress, WireError
 from moray.experts.connections import dial_tls
 from moray.join_signature import recover_signer, sign_join
 from moray.nodes.tls_identity import ensure_tls_identity
 from moray.router import credentials, directory, tls_listener
+from moray.types import PublicAddress
 from tls_kit import KEY, OTHER_KEY, PublicRouter, greeted, open_public_router, signed_join
 from wire_kit import bits
 
@@ -366,10 +367,15 @@ async def test_no_frame_is_larger_than_what_was_asked_for(tmp_path: Path) -> Non
 async def test_a_replica_hangs_up_on_a_router_with_another_certificate(tmp_path: Path) -> None:
     async with open_public_router(tmp_path) as router:
         with pytest.raises(WireError, match="not the pinned"):
-            await asyncio.to_thread(dial_tls, "127.0.0.1", router.port, "00" * 32, 2.0)
+            await asyncio.to_thread(dial_tls, router.address._replace(tls_cert_sha256="00" * 32), 2.0, True)
         assert router.acceptor.counters.frames_in == 0
-        connection = await asyncio.to_thread(dial_tls, "127.0.0.1", router.port, router.tls.sha256, 2.0)
+        connection = await asyncio.to_thread(dial_tls, router.address, 2.0, True)
         connection.close()
+
+
+def test_a_replica_dials_a_private_address_only_where_it_may() -> None:
+    with pytest.raises(UnsafeAddress, match="--allow-private"):
+        dial_tls(PublicAddress("127.0.0.1", 9, "00" * 32), 2.0, allow_private=False)
 
 
 def test_a_replica_does_not_speak_tls_1_2(tmp_path: Path) -> None:
@@ -387,7 +393,7 @@ def test_a_replica_does_not_speak_tls_1_2(tmp_path: Path) -> None:
         thread = threading.Thread(target=shake_hands)
         thread.start()
         with pytest.raises(OSError, match=r"(?i)protocol version|alert|EOF|reset"):
-            dial_tls("127.0.0.1", server.getsockname()[1], tls.sha256, 2.0)
+            dial_tls(PublicAddress("127.0.0.1", server.getsockname()[1], tls.sha256), 2.0, allow_private=True)
         thread.join()
 
 

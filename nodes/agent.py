@@ -1,0 +1,287 @@
+"""`moray node join`: the process that makes this machine a node of a network, and looks after it until it leaves.
+
+It holds the key and signs for its replicas, reports to the routers and carries out what they answer: fetch a shard,
+serve it, retire another. Replicas run in a Ray cluster of the node's own, dial out and dial again by themselves; while
+no router answers they go on serving those they are connected to.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moray.config import read_settings
+from moray.errors import BadSetting, ClusterError, MorayError
+from moray.experts.deployment import ExpertSpec
+from moray.experts.manifest import Manifest
+from moray.join_signature import Signer
+from moray.join_string import JoinString
+from moray.network_manifest import NetworkManifest
+from moray.node_report import Assignment
+from moray.nodes.cluster import ClusterSpec, start_cluster, stop_cluster
+from moray.nodes.downloads import fetch_model_manifest, fetch_shards
+from moray.nodes.guarded_http import Fetcher
+from moray.nodes.hosting import Hosting, next_change
+from moray.nodes.known_manifest import KnownManifest
+from moray.nodes.node_state import (
+    NODE_LOCK,
+    NodeState,
+    clear_node,
+    ensure_node_name,
+    read_node,
+    this_process,
+    write_node,
+)
+from moray.nodes.reporting import Reporter
+from moray.nodes.serve import connected, start_serve
+from moray.nodes.signing import SIGNING_SOCKET, Membership, SigningServer, signing
+from moray.nodes.state import ClusterRecord, hold_lock, read_state
+from moray.nodes.supervisor import start_supervisor
+from moray.types import PublicAddress
+
+REPLICA_BYTES = 232_000_000  # of memory, besides its weights
+MANIFEST_PERIOD_S = 600.0
+RETRY_S = 5.0  # after a report that failed; up to twice as long, so that nodes do not come together
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    join_string: JoinString
+    state_dir: Path  # which is there
+    num_slots: int | None = None  # experts that this node has room for
+    memory_bytes: int | None = None  # or this much memory for them
+    asked: tuple[int, ...] = ()  # experts that the operator wants; empty: what the network needs most
+    allow_private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a node stands on once it has looked around, before it starts anything."""
+
+    manifest: NetworkManifest
+    model: Manifest
+    model_folder: Path
+    num_slots: int
+    node_id: str
+
+
+def survey(options: NodeOptions) -> Grounds:
+    """Fetch and check both manifests. Raises what they raise, and BadSetting for what this machine cannot be asked."""
+    fetcher = Fetcher(options.allow_private)
+    manifest = KnownManifest(options.state_dir, options.join_string, fetcher).refresh(time.time())
+    folder = model_folder(options.state_dir, manifest)
+    model = fetch_model_manifest(fetcher, sources_of(manifest), manifest.model_id, folder)
+    slots = count_slots(options, model)
+    unknown = [expert for expert in options.asked if expert >= model.architecture.num_experts]
+    if unknown:
+        raise BadSetting(f"--experts {unknown[0]}: the model has experts 0 to {model.architecture.num_experts - 1}")
+    return Grounds(manifest, model, folder, slots, ensure_node_name(options.state_dir))
+
+
+def count_slots(options: NodeOptions, model: Manifest) -> int:
+    """Raises BadSetting when there is no room for one expert, or for all that were asked for."""
+    num_experts = model.architecture.num_experts
+    slots = options.num_slots or max(1, len(options.asked))
+    if options.memory_bytes is not None:
+        largest = REPLICA_BYTES + max(file.size_bytes for file in model.with_role("expert"))
+        slots = options.memory_bytes // largest
+        if slots < 1:
+            raise BadSetting(f"--memory {options.memory_bytes / 1e9:.1f} GB: an expert needs {largest / 1e9:.2f} GB")
+    if len(options.asked) > slots:
+        raise BadSetting(f"--experts names {len(options.asked)} and there is room for {slots}: give more --slots")
+    return min(slots, num_experts)
+
+
+def model_folder(state_dir: Path, manifest: NetworkManifest) -> Path:
+    return state_dir / "models" / manifest.model_id
+
+
+def sources_of(manifest: NetworkManifest) -> list[str]:
+    """Mirrors first: a router has better things to do."""
+    return [*manifest.mirrors, *(router.url for router in manifest.routers)]
+
+
+def pins_of(manifest: NetworkManifest) -> dict[str, str]:
+    return {router.name: router.tls_cert_sha256 for router in manifest.routers}
+
+
+class NodeAgent:
+    """One node, from the first report to the last. ``tell`` hears what is going on, for people."""
+
+    def __init__(self, options: NodeOptions, grounds: Grounds, key: Signer, tell: Callable[[str], None]) -> None:
+        self._options, self._grounds, self._key, self._tell = options, grounds, key, tell
+        self._manifest = grounds.manifest
+        self._fetcher = Fetcher(options.allow_private)
+        self._known = KnownManifest(options.state_dir, options.join_string, self._fetcher)
+        self._reporter = Reporter(key, self._fetcher, grounds.node_id, grounds.num_slots, options.asked)
+        pid, started = this_process()
+        self._state = NodeState(
+            pid=pid,
+            pid_started=started,
+            join_string=str(options.join_string),
+            allow_private=options.allow_private,
+            network_id=self._manifest.network_id,
+            node_id=grounds.node_id,
+            signer=key.address,
+            num_slots=grounds.num_slots,
+            phase="starting",
+        )
+
+    def run(self) -> None:
+        """Until KeyboardInterrupt, which drains and returns. Raises what keeps the node from starting."""
+        state_dir = self._options.state_dir
+        with hold_lock(state_dir, NODE_LOCK):
+            end_leftovers(state_dir)
+            self._note()
+            assignment = self._reporter.report(self._manifest, ())  # a refusal is heard before anything is started
+            self._fetch(assignment.experts)
+            server = SigningServer(state_dir / SIGNING_SOCKET, self._key, self._membership())
+            with signing(server):
+                self._note(phase="starting")
+                record = self._start_ray()
+                try:
+                    with connected(record), suppress(KeyboardInterrupt):
+                        start_serve()
+                        self._serve(server, assignment)
+                finally:
+                    self._tell("stopping")
+                    stop_cluster(record)
+                    clear_node(state_dir)
+
+    def _start_ray(self) -> ClusterRecord:
+        """With one slot more than experts: the next one serves before another goes."""
+        self._tell("starting Ray")
+        grounds = self._grounds
+        record = start_cluster(
+            ClusterSpec(
+                num_nodes=1,
+                names=(grounds.node_id,),
+                slots=grounds.num_slots + 1,
+                state_dir=self._options.state_dir,
+                model_path=grounds.model_folder,
+                env={"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"},  # spinning threads stall each other
+            )
+        )
+        self._note(marker=record.marker)
+        start_supervisor(record)
+        return record
+
+    def _serve(self, server: SigningServer, assignment: Assignment) -> None:
+        hosting, looked_at = self._hosting(), time.monotonic()
+        try:
+            while True:
+                pause_s = assignment.next_report_s
+                try:
+                    self._carry_out(hosting, assignment.experts)
+                    self._note(phase="serving", experts=hosting.serving, reason="")
+                    time.sleep(pause_s)
+                    if time.monotonic() - looked_at > MANIFEST_PERIOD_S:
+                        looked_at = time.monotonic()
+                        hosting = self._follow_manifest(server, hosting)
+                    assignment = self._reporter.report(self._manifest, hosting.serving)
+                except MorayError as problem:  # what is served is served on
+                    self._note(phase="waiting", experts=hosting.serving, reason=str(problem))
+                    time.sleep(RETRY_S * (1 + random.random()))
+        finally:
+            self._drain(hosting)
+
+    def _carry_out(self, hosting: Hosting, wanted: Sequence[int]) -> None:
+        change = next_change(hosting.serving, wanted)
+        if change.start:
+            self._fetch(change.start)
+            self._note(phase="starting")
+            self._tell(f"starting {_named(change.start)}")
+            hosting.start(change.start)
+        if change.retire:
+            self._tell(f"retiring {_named(change.retire)}")
+            hosting.retire(change.retire)
+            for expert in change.retire:
+                (self._grounds.model_folder / self._grounds.model.expert_file(expert).name).unlink(missing_ok=True)
+        if change.start or change.retire:
+            self._tell(f"serving {_named(hosting.serving)}")
+
+    def _fetch(self, experts: Sequence[int]) -> None:
+        self._note(phase="fetching")
+
+        def told(expert: int, done: int, total: int) -> None:
+            self._tell(f"fetching expert {expert}: {done / 1e6:.1f} of {total / 1e6:.1f} MB")
+
+        model, folder = self._grounds.model, self._grounds.model_folder
+        fetch_shards(self._fetcher, sources_of(self._manifest), model, experts, folder, told)
+
+    def _follow_manifest(self, server: SigningServer, hosting: Hosting) -> Hosting:
+        """A newer manifest with other routers: the replicas are told by starting them again. Raises ClusterError where
+        the network now serves another model, ManifestRefused or DownloadFailed when there is none to go by."""
+        before, self._manifest = self._manifest, self._known.refresh(time.time())
+        if self._manifest.model_id != before.model_id:
+            raise ClusterError("the network now serves another model: stop this node and join again")
+        if pins_of(self._manifest) == pins_of(before):
+            return hosting
+        server.member = self._membership()
+        renewed = self._hosting()
+        for expert in hosting.serving:
+            hosting.retire([expert])
+            renewed.start([expert])
+        return renewed
+
+    def _drain(self, hosting: Hosting) -> None:
+        self._note(phase="draining", experts=hosting.serving)
+        self._tell("finishing what is in flight")
+        with suppress(MorayError):  # it is told again by every connection that closes
+            self._reporter.report(self._manifest, hosting.serving, is_draining=True)
+        with suppress(MorayError):
+            hosting.retire(hosting.serving)
+
+    def _hosting(self) -> Hosting:
+        state_dir, settings = self._options.state_dir, read_settings()
+        spec = ExpertSpec(
+            model=str(self._grounds.model_folder),
+            experts=(),
+            routers=tuple(
+                PublicAddress(router.host, router.port, router.tls_cert_sha256) for router in self._manifest.routers
+            ),
+            secret=str(state_dir / SIGNING_SOCKET),
+            incarnation_dir=str(state_dir / "incarnations"),
+            capacity_rows=settings.replica_capacity_rows,
+            device="cpu",
+            allow_private=self._options.allow_private,
+        )
+        return Hosting(spec, self._grounds.node_id)
+
+    def _membership(self) -> Membership:
+        manifest = self._manifest
+        return Membership(
+            network_id=manifest.network_id,
+            chain_id=manifest.chain_id,
+            model_id=manifest.model_id,
+            numeric_class=manifest.numeric_class,
+            node_id=self._grounds.node_id,
+            pins=pins_of(manifest),
+        )
+
+    def _note(self, **changes: Any) -> None:
+        self._state = self._state.model_copy(update=changes)
+        write_node(self._options.state_dir, self._state)
+
+
+def end_leftovers(state_dir: Path) -> int:
+    """End what a node process that was killed has left; return how many processes there were. The caller holds
+    NODE_LOCK. Raises ClusterError when the directory is that of a network."""
+    left, record = read_node(state_dir), read_state(state_dir)
+    if record is not None and (left is None or left.marker != record.marker):
+        raise ClusterError(f"{state_dir} belongs to `moray up`: give the node another --state-dir")
+    count = stop_cluster(record) if record is not None else 0
+    clear_node(state_dir)
+    return count
+
+
+def _named(experts: Sequence[int]) -> str:
+    return f"expert{'s' if len(experts) > 1 else ''} {', '.join(map(str, experts))}" if experts else "no expert"

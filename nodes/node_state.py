@@ -1,0 +1,80 @@
+"""What `moray node join` leaves in its state directory for `moray node status` and `moray node leave`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from moray.errors import ClusterError
+from moray.files import create_private, write_private
+
+NODE_LOCK = "node.lock"  # held for as long as the node runs
+_STATE = "node.json"
+_NAME = "node_name"
+
+Phase = Literal["starting", "fetching", "serving", "waiting", "draining"]
+
+
+class NodeState(BaseModel):
+    """The node of a state directory and the process that looks after it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    pid: int
+    pid_started: float  # when, as psutil has it: a process id is used again
+    marker: str = ""  # of its Ray cluster
+    join_string: str
+    allow_private: bool
+    network_id: str
+    node_id: str
+    signer: str
+    num_slots: int
+    phase: Phase
+    reason: str = ""  # for ``waiting``
+    experts: tuple[int, ...] = ()  # that are served
+
+    @property
+    def is_running(self) -> bool:
+        with suppress(psutil.Error):
+            return bool(psutil.Process(self.pid).create_time() == self.pid_started)
+        return False
+
+
+def ensure_node_name(state_dir: Path) -> str:
+    """This machine among those of one key: chosen once, by chance."""
+    path = state_dir / _NAME
+    if not path.exists():
+        with suppress(FileExistsError):
+            create_private(path, f"node-{secrets.token_hex(4)}\n".encode())
+    return path.read_text().strip()
+
+
+def write_node(state_dir: Path, state: NodeState) -> None:
+    write_private(state_dir / _STATE, state.model_dump_json(indent=2).encode() + b"\n")
+
+
+def read_node(state_dir: Path) -> NodeState | None:
+    """None where no node was. Raises ClusterError for a file that is not as ``write_node`` leaves it."""
+    path = state_dir / _STATE
+    try:
+        return NodeState.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError:
+        raise ClusterError(f"{path} was not written by this version of Moray; delete it if no node runs") from None
+
+
+def clear_node(state_dir: Path) -> None:
+    (state_dir / _STATE).unlink(missing_ok=True)
+
+
+def this_process() -> tuple[int, float]:
+    """Its id and when it started."""
+    return os.getpid(), psutil.Process().create_time()

@@ -1,0 +1,61 @@
+"""A node's reports to the routers of its network, and the experts that they tell it to hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from moray.errors import DownloadFailed, MorayError
+from moray.join_signature import Signer
+from moray.network_manifest import NetworkManifest
+from moray.node_report import (
+    MAX_ASSIGNMENT_BYTES,
+    Assignment,
+    NodeReport,
+    encode_report,
+    parse_assignment,
+    sign_report,
+)
+from moray.nodes.guarded_http import Fetcher
+
+
+class Reporter:
+    """Asks the first router of the manifest that answers: one decides, so that no two decide differently."""
+
+    def __init__(
+        self,
+        key: Signer,
+        fetcher: Fetcher,
+        node_id: str,
+        num_slots: int,
+        asked: Sequence[int],
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._key, self._fetcher, self._node_id, self._wall_clock = key, fetcher, node_id, wall_clock
+        self._num_slots, self._asked = num_slots, tuple(asked)
+        self._last_at = 0
+
+    def report(self, manifest: NetworkManifest, experts: Sequence[int], is_draining: bool = False) -> Assignment:
+        """``experts``: on disk and meant to be served. Raises what the first router's answer, or its silence, was, when
+        none gives an assignment: DownloadFailed, UnsafeAddress, JoinRefused for an answer that is none."""
+        problems: list[MorayError] = []
+        for router in manifest.routers:
+            self._last_at = max(int(self._wall_clock()), self._last_at + 1)  # a router takes them in rising order only
+            report = NodeReport(
+                format_version=1,
+                network_id=manifest.network_id,
+                router=router.name,
+                node_id=self._node_id,
+                num_slots=self._num_slots,
+                experts=tuple(sorted(experts)),
+                asked=self._asked,
+                is_draining=is_draining,
+                reported_at=self._last_at,
+            )
+            body = encode_report(sign_report(self._key, report, manifest.chain_id))
+            try:
+                content = self._fetcher.post_json(f"{router.url}/network/assignment", body, MAX_ASSIGNMENT_BYTES)
+                return parse_assignment(content)
+            except MorayError as problem:
+                problems.append(problem)
+        raise problems[0] if problems else DownloadFailed("the network's manifest names no router")
