@@ -97,9 +97,8 @@ class _Part:
         self.file = file
         self._path, self._whole_path = _part_path(file, folder), folder / file.name
         self._report = report
-        self._stream = os.fdopen(
-            os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "r+b"
-        )
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        self._stream = os.fdopen(fd, "r+b")
         self._digest = hashlib.file_digest(self._stream, "sha256")  # leaves the stream at its end
         self.num_bytes = self._stream.tell()
         if self.num_bytes > file.size_bytes:

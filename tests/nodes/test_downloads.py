@@ -3,6 +3,7 @@ that is not whole."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -373,6 +374,23 @@ def test_a_disk_without_room_is_told_before_anything_is_fetched(
     free = needed
     fetch([source], manifest, folder, [3, 4])
     ShardStore.open(folder).verify([3, 4])
+
+
+def test_a_disk_that_fails_is_not_the_sources_fault_and_leaves_no_half_file(
+    model: Path, manifest: Manifest, folder: Path, sources: Sources, shard: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(fd: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    source = sources.add(good(model))
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "fsync", fail)
+        with pytest.raises(BadSetting, match="No space left on device"):
+            fetch([source], manifest, folder)
+    assert names(folder) == {PART}
+    fetch([source], manifest, folder)
+    assert (folder / NAME).read_bytes() == shard
+    assert len(source.requests) == 1
 
 
 def test_two_processes_do_not_fetch_into_one_folder(

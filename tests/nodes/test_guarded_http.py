@@ -269,7 +269,7 @@ def test_a_server_that_sends_for_ever_is_left_at_the_end_of_the_range() -> None:
 
 @pytest.mark.parametrize("first_byte", [0, 300])
 def test_a_file_that_ends_early_is_told_after_what_came(first_byte: int) -> None:
-    received = []
+    received: list[bytes] = []
     with (
         serving(file_answer(CONTENT[:700])) as server,
         pytest.raises(DownloadFailed, match="ended at byte 700 of 1024"),
