@@ -19,6 +19,7 @@ from moray.join_signature import Signer
 from moray.node_key import SIGNATURE_BYTES, TypedData, recover, typed_data
 from moray.types import NumericClass
 from moray.web_address import plain_host, plain_url
+from moray.wire import MAX_U64
 
 MAX_NETWORK_MANIFEST_BYTES = 64 << 10
 MAX_ROUTERS = 16
@@ -26,7 +27,6 @@ MAX_MIRRORS = 16
 MAX_CLOCK_SKEW_S = 300  # by which the owner's clock may be ahead
 MAX_LIFETIME_DAYS = 366
 DAY_S = 86_400
-MAX_U64 = 2**64 - 1
 
 _ENTRY = {"host": "string", "port": "uint16", "url": "string", "tls_cert_sha256": "string"}
 _MANIFEST = {
