@@ -32,7 +32,7 @@ class RouterReplica:
         listening = bind(spec.http_host, spec.http_port, "--http-port")
         self._service = RouterService(spec)
         app = self._service.start()
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", loop="uvloop")
+        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", loop="uvloop")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listening],), name="http", daemon=True)
         self._thread.start()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.requests import ClientDisconnect
@@ -38,11 +38,13 @@ def create_app(
     readiness: Callable[[], list[str]],
     metrics_registry: CollectorRegistry,
     failures: Failures,
+    more: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """The gateway as an ASGI app.
 
     ``network`` is what ``/network`` shows; ``readiness`` gives the reasons not to send requests here, none
     when ready. Both are called on the event loop and must not wait. ``failures`` counts requests that fail.
+    ``more`` has routes for those who are no clients.
     """
     app = FastAPI(title="Moray", docs_url=None, redoc_url=None, openapi_url=None)
     metrics = GatewayMetrics(metrics_registry)
@@ -51,6 +53,8 @@ def create_app(
     _add_inference(app, generator, tokenizer, settings, metrics, failures)
     _add_models(app, settings)
     _add_status(app, network, readiness, metrics_registry)
+    for routes in more:
+        app.include_router(routes)
     return app
 
 

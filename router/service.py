@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
 from moray.architecture import Architecture
@@ -29,11 +29,14 @@ from moray.router.engine import Engine
 from moray.router.engine_thread import EngineThread
 from moray.router.gateway import create_app
 from moray.router.gateway_settings import GatewaySettings
+from moray.router.heat import HeatMeter
 from moray.router.known_answers import KnownAnswers
 from moray.router.kv_cache import KV_PAGE_SIZE
 from moray.router.listener import Acceptor, Counters, NetworkIdentity, listen
 from moray.router.metrics import RouterCollector
 from moray.router.network_experts import NetworkExperts
+from moray.router.placement_service import placement_routes
+from moray.router.publication import publication_routes
 from moray.router.scheduler import SchedulerLimits
 from moray.router.selftest import find_variance
 from moray.router.sockets import bind
@@ -85,6 +88,11 @@ class RouterService:
         token = bytes.fromhex(Path(spec.wire_token_file).read_text().strip())
         self.counters, self._examiner = Counters(), KnownAnswers(self.source)
         self.acceptor = self._acceptor(str(spec.data_address), TokenCredentials(token))
+        self.others: Acceptor | None = None  # of nodes of other operators
+        if spec.public is not None:
+            credentials = SignedCredentials(bytes.fromhex(spec.public.address.tls_cert_sha256), time.time)
+            self.others = self._acceptor(str(spec.public.address), credentials)
+        self.heat = HeatMeter(self.source.architecture.num_experts, monotonic())
         self.engine_thread = EngineThread(
             self._open_engine, spec.settings.router_threads or max(1, (os.cpu_count() or 2) // 2)
         )
@@ -106,7 +114,17 @@ class RouterService:
             self.readiness,
             registry,
             self.failures,
+            self._routes_for_nodes(),
         )
+
+    def _routes_for_nodes(self) -> list[APIRouter]:
+        """Of other operators."""
+        if self.others is None or self.spec.public is None:
+            return []
+        return [
+            publication_routes(self.source, Path(self.spec.public.manifest_file)),
+            placement_routes(self.others.identity, self.directory, self.heat),
+        ]
 
     def stop(self) -> None:
         self.engine_thread.stop()
@@ -208,13 +226,14 @@ class RouterService:
         servers = await listen(self.acceptor, self.spec.data_address)
         tasks = [asyncio.create_task(self.acceptor.watch())]
         try:
-            if self.spec.public is not None:
-                tasks.append(self._listen_to_others(self.spec.public))
+            if self.others is not None and self.spec.public is not None:
+                tasks.append(listen_to_others(self.others, self.spec.public))
             yield NetworkExperts(
                 self.directory,
                 self.counters,
                 self.spec.settings.dispatch_timeout_s,
                 row_format(self.source.numeric_class),
+                heat=self.heat if self.others is not None else None,
             )
         finally:
             for task in tasks:
@@ -223,13 +242,11 @@ class RouterService:
                 server.close()
             self.directory.close_all("the router is going down")
 
-    def _listen_to_others(self, public: PublicSpec) -> asyncio.Task[None]:
-        """Raises PortTaken, BadSetting."""
-        credentials = SignedCredentials(bytes.fromhex(public.address.tls_cert_sha256), time.time)
-        context = server_context(public.certificate_file, public.key_file)
-        listener = TlsListener(self._acceptor(str(public.address), credentials), context)
-        listening = bind(public.bind_host, public.bind_port, "--public-port")
-        return listener.start(listening)
+
+def listen_to_others(acceptor: Acceptor, public: PublicSpec) -> asyncio.Task[None]:
+    """Raises PortTaken, BadSetting."""
+    listener = TlsListener(acceptor, server_context(public.certificate_file, public.key_file))
+    return listener.start(bind(public.bind_host, public.bind_port, "--public-port"))
 
 
 def plan_cache(source: ModelSource, settings: Settings) -> tuple[int, int]:
