@@ -88,7 +88,7 @@ def judge_tls(router: str, failure: str, version: str, cert_sha256: str, pinned_
 def judge_round_trip(router: str, round_trip_s: float, num_moe_layers: int | None) -> Finding:
     """``num_moe_layers``: rounds of one token, None where the model is unknown."""
     fact = f"{router}: {1000 * round_trip_s:.1f} ms"
-    if num_moe_layers is None or not num_moe_layers:
+    if not num_moe_layers:
         return Finding("round trip", "ok", fact)
     tokens_per_s = 1 / (num_moe_layers * max(round_trip_s, 1e-6))
     fact += f", so at most {tokens_per_s:.1f} tokens/s of a request over {num_moe_layers} MoE layers"
@@ -184,7 +184,8 @@ def judge_throughput(
 def judge_ray_ports(exposed: Sequence[str]) -> Finding:
     """``exposed``: addresses beyond loopback where a Ray process of this machine listens."""
     if not exposed:
-        return Finding("ray ports", "ok", "Ray listens on no outside address; a node's own Ray binds 127.0.0.1")
+        fact = "no Ray process listens beyond loopback; a node's own binds 127.0.0.1, except one port of each Serve replica"
+        return Finding("ray ports", "ok", fact, "let your firewall close every inbound port: a node needs none")
     fact = f"a Ray process listens on {', '.join(exposed)}: whoever reaches it may run code here"
     return Finding("ray ports", "warning", fact, "close these ports in your firewall, or end that Ray if it is not yours")
 
