@@ -1,4 +1,4 @@
-"""EIP-712 in plain Python, written from its text: the structs of a signed ``Join``, and nothing else.
+"""EIP-712 in plain Python, written from its text: the structs that Moray signs, and nothing else.
 
 Source: https://eips.ethereum.org/EIPS/eip-712
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from Crypto.Hash import keccak as library
 
+from moray.network_manifest import NetworkManifest, RouterEntry
 from moray.wire import Hello, Join
 
 HELLO_TYPE = (
@@ -17,6 +18,11 @@ JOIN_TYPE = (
     "Join(Hello hello,uint32 protocol,string node_id,string signer,string replica_id,uint64 incarnation,"
     "uint32[] experts,bytes32 shards_digest,string model_id,string numeric_class,uint32 capacity,uint32 pid,"
     "string router,bytes tls_cert_sha256,uint64 expires_at,string[] features)"
+)
+ENTRY_TYPE = "RouterEntry(string host,uint16 port,string url,string tls_cert_sha256)"
+MANIFEST_TYPE = (
+    "NetworkManifest(uint32 format_version,string network_id,uint64 chain_id,uint64 version,string model_id,"
+    "string numeric_class,uint64 issued_at,uint64 expires_at,RouterEntry[] routers,string[] mirrors,address owner)"
 )
 DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId)"
 
@@ -73,7 +79,34 @@ def join_hash(hello: Hello, join: Join) -> bytes:
     )
 
 
+def entry_hash(entry: RouterEntry) -> bytes:
+    return keccak(
+        text(ENTRY_TYPE) + text(entry.host) + word(entry.port) + text(entry.url) + text(entry.tls_cert_sha256)
+    )
+
+
+def manifest_hash(manifest: NetworkManifest) -> bytes:
+    return keccak(
+        text(MANIFEST_TYPE + ENTRY_TYPE)
+        + word(manifest.format_version)
+        + text(manifest.network_id)
+        + word(manifest.chain_id)
+        + word(manifest.version)
+        + text(manifest.model_id)
+        + text(manifest.numeric_class)
+        + word(manifest.issued_at)
+        + word(manifest.expires_at)
+        + keccak(b"".join(map(entry_hash, manifest.routers)))
+        + texts(list(manifest.mirrors))
+        + word(int(manifest.owner, 16))
+    )
+
+
+def in_domain(chain_id: int, struct_hash: bytes) -> bytes:
+    """The 32 bytes that a key signs."""
+    domain = keccak(text(DOMAIN_TYPE) + text("Moray") + text("1") + word(chain_id))
+    return keccak(b"\x19\x01" + domain + struct_hash)
+
+
 def signed_digest(hello: Hello, join: Join) -> bytes:
-    """The 32 bytes that the key signs."""
-    domain = keccak(text(DOMAIN_TYPE) + text("Moray") + text("1") + word(hello.chain_id))
-    return keccak(b"\x19\x01" + domain + join_hash(hello, join))
+    return in_domain(hello.chain_id, join_hash(hello, join))

@@ -28,7 +28,7 @@ with _unchanged_recursion_limit():
     from eth_account.signers.local import LocalAccount
     from eth_keys.constants import SECPK1_N
     from eth_keys.exceptions import BadSignature as RefusedByCurve
-    from eth_utils.address import to_checksum_address
+    from eth_utils.address import is_checksum_address, to_checksum_address
     from eth_utils.exceptions import ValidationError
 
 __all__ = [
@@ -38,5 +38,6 @@ __all__ = [
     "RefusedByCurve",
     "ValidationError",
     "encode_typed_data",
+    "is_checksum_address",
     "to_checksum_address",
 ]

@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Protocol
 
-from moray.node_key import TypedData, recover
+from moray.node_key import TypedData, recover, typed_data
 from moray.wire import Hello, Join
 
-_DOMAIN = {"name": "string", "version": "string", "chainId": "uint256"}
 _HELLO = {
     "protocol_min": "uint32",
     "protocol_max": "uint32",
@@ -42,10 +41,7 @@ _JOIN = {
     "expires_at": "uint64",
     "features": "string[]",
 }
-_TYPES = {
-    struct: [{"name": name, "type": kind} for name, kind in fields.items()]
-    for struct, fields in (("EIP712Domain", _DOMAIN), ("Hello", _HELLO), ("Join", _JOIN))
-}
+_STRUCTS = {"Hello": _HELLO, "Join": _JOIN}
 _UNSIGNED = ("signature", "proof")
 
 
@@ -61,12 +57,7 @@ class Signer(Protocol):
 def join_typed_data(hello: Hello, join: Join) -> TypedData:
     """What is signed, as a wallet would show it."""
     said = {name: value for name, value in asdict(join).items() if name not in _UNSIGNED}
-    return {
-        "types": _TYPES,
-        "primaryType": "Join",
-        "domain": {"name": "Moray", "version": "1", "chainId": hello.chain_id},
-        "message": {"hello": asdict(hello)} | said,
-    }
+    return typed_data(hello.chain_id, "Join", _STRUCTS, {"hello": asdict(hello)} | said)
 
 
 def sign_join(key: Signer, hello: Hello, join: Join) -> Join:

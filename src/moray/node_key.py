@@ -6,6 +6,7 @@ because eth-keys computes with it where it is installed: in pure Python one reco
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -14,6 +15,7 @@ from moray.ethereum import SECPK1_N, Account, LocalAccount, RefusedByCurve, Vali
 
 PRIVATE_KEY_BYTES = 32
 SIGNATURE_BYTES = 65
+_DOMAIN = {"name": "string", "version": "string", "chainId": "uint256"}
 
 TypedData = dict[str, Any]  # types, primaryType, domain, message, as wallets' eth_signTypedData_v4 takes them
 
@@ -41,6 +43,21 @@ class NodeKey:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a NodeKey is neither pickled nor copied: pass the path of its keystore")
+
+
+def typed_data(
+    chain_id: int, primary_type: str, structs: Mapping[str, Mapping[str, str]], message: Mapping[str, Any]
+) -> TypedData:
+    """``message`` of the struct ``primary_type`` in Moray's domain. ``structs``: each one's fields and their kinds."""
+    named = {"EIP712Domain": _DOMAIN, **structs}
+    return {
+        "types": {
+            struct: [{"name": name, "type": kind} for name, kind in fields.items()] for struct, fields in named.items()
+        },
+        "primaryType": primary_type,
+        "domain": {"name": "Moray", "version": "1", "chainId": chain_id},
+        "message": message,
+    }
 
 
 def recover(data: TypedData, signature: bytes) -> str:
