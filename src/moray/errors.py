@@ -130,7 +130,7 @@ class JoinRefused(MorayError):
 
 
 class ManifestRefused(MorayError):
-    """``reason_code``: malformed, wrong_owner, bad_signature, expired, not_yet_valid or rolled_back."""
+    """``reason_code``: malformed, wrong_owner, wrong_network, bad_signature, expired, not_yet_valid or rolled_back."""
 
     code = "manifest_refused"
 
@@ -140,8 +140,14 @@ class ManifestRefused(MorayError):
 
 
 class DownloadFailed(MorayError):
+    """``status`` is HTTP's, of a server that answered with an error."""
+
     code = "download_failed"
     is_retryable = True
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ExpertUnavailable(MorayError):
