@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,23 +25,24 @@ from moray.experts.manifest import Manifest
 from moray.experts.simd_int8 import HAS_BYTE_PRODUCTS
 from moray.experts.weights import pack_expert
 from moray.join_string import JoinString
-from moray.network_manifest import NetworkManifest, RouterEntry
+from moray.network_manifest import MAX_NETWORK_MANIFEST_BYTES, NetworkManifest, RouterEntry, parse_manifest
 from moray.nodes import findings
 from moray.nodes.doctor_kernels import find_fault, make_sample, measure_rows_per_s
 from moray.nodes.doctor_machine import Machine, measure_machine
 from moray.nodes.doctor_routers import GatewayProbe, RouterProbe, probe_gateway, probe_router
-from moray.nodes.downloads import fetch_model_manifest
+from moray.nodes.downloads import SPARE_BYTES, fetch_model_manifest
 from moray.nodes.findings import Finding
 from moray.nodes.guarded_http import Fetcher
 from moray.nodes.identity import check_key
-from moray.nodes.known_manifest import KnownManifest
 from moray.types import AskedDevice, NumericClass
 
 NUM_ROWS = (1, 32)  # what an expert gets at once, while one user is served and while many are
 THROUGHPUT_S = 0.25  # for each of them
 USUAL_WIDTHS = (2048, 1408)  # hidden and intermediate of DeepSeek-V2-Lite, where no model is known
 USUAL_CLASSES: tuple[NumericClass, ...] = ("float32", "int8")
-NUM_THREADS = 16  # that wait for routers
+
+Target = TypeVar("Target")
+Probe = TypeVar("Probe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,14 @@ class Network:
 
 
 def diagnose(place: Place, join_string: JoinString | None) -> list[Finding]:
-    """Everything, the throughput too. Takes some seconds, at most a minute where nobody answers."""
+    """Everything, the throughput too. Takes some seconds, longer where nobody answers who is asked for a manifest."""
     if join_string is None:
         here = _examine_here(place, None, with_throughput=True)
         return [*here, findings.without_network("clock, routers, TLS, disk, stake and funds")]
     network, refused = _read_network(place, join_string)
     here = _examine_here(place, network, with_throughput=True)
     if network is None:
-        return [*here, *refused, *_examine_gateways([join_string.url], None, place.allow_private)]
+        return [*here, *refused, _judge_clock(_ask_gateways([join_string.url], place.allow_private))]
     return [*here, *refused, *_examine_network(place, network)]
 
 
@@ -98,10 +100,12 @@ def weight_bytes(model: Manifest, num_slots: int) -> int:
 
 
 def _read_network(place: Place, join_string: JoinString) -> tuple[Network | None, list[Finding]]:
-    """And a finding for each manifest."""
+    """As it is served now, and a finding for each manifest. What a node has seen of it before is neither read nor
+    written: that belongs to the process that joins, which may be running."""
     fetcher = Fetcher(place.allow_private)
     try:
-        manifest = KnownManifest(place.state_dir, join_string, fetcher).fetch(time.time())
+        content = fetcher.get(f"{join_string.url}/network/manifest", MAX_NETWORK_MANIFEST_BYTES)
+        manifest = parse_manifest(content, join_string.owner, time.time())
     except MorayError as error:
         return None, [findings.refused("manifest", error)]
     found = [Finding("manifest", "ok", f"{manifest.network_id}, version {manifest.version}, signed by its owner")]
@@ -132,8 +136,9 @@ def _examine_key(keystore: Path) -> Finding:
 def _judge_machine(machine: Machine, place: Place, model: Manifest | None) -> Iterator[Finding]:
     present = _sizes_in(place.model_folder(model.model_id)) if model else {}
     missing = missing_bytes(model, present, place.num_slots) if model else None
+    needed = missing + SPARE_BYTES if missing else missing
     weights = weight_bytes(model, place.num_slots) if model else None
-    yield findings.judge_disk(machine.free_disk_bytes, missing)
+    yield findings.judge_disk(machine.free_disk_bytes, needed)
     yield findings.judge_inodes(machine.free_inodes)
     yield findings.judge_memory(machine.available_memory_bytes, weights, place.num_slots)
     yield findings.judge_shared_memory(machine.free_shared_memory_bytes)
@@ -167,22 +172,57 @@ def _examine_kernel(
 
 def _examine_network(place: Place, network: Network) -> Iterator[Finding]:
     manifest = network.manifest
-    yield from _examine_gateways([router.url for router in manifest.routers], manifest.network_id, place.allow_private)
-    yield from _examine_routers(place, network)
+    gateways = _ask_gateways([router.url for router in manifest.routers], place.allow_private)
+    yield _judge_clock(gateways)
+    yield from _judge_gateways(manifest, gateways)
+    probes = _ask_all(partial(probe_router, allow_private=place.allow_private), manifest.routers)
+    is_any_open = any(isinstance(probe, RouterProbe) and not probe.port_failure for probe in probes)
+    num_moe_layers = network.model.architecture.num_moe_layers if network.model else None
+    for router, probe in zip(manifest.routers, probes, strict=True):
+        if isinstance(probe, UnsafeAddress):
+            yield findings.refused("port", probe)
+        else:
+            yield from _judge_router(router, probe, is_any_open, num_moe_layers)
     yield findings.judge_stake(manifest.chain_id)
 
 
-def _examine_gateways(urls: Sequence[str], network_id: str | None, allow_private: bool) -> Iterator[Finding]:
-    """``network_id`` None: only their clocks are of interest."""
-    with ThreadPoolExecutor(NUM_THREADS) as pool:
-        probes = list(pool.map(partial(probe_gateway, allow_private=allow_private), urls))
-    offsets_s = [probe.clock_offset_s for probe in probes if probe.clock_offset_s is not None]
-    yield findings.judge_clock(statistics.median(offsets_s) if offsets_s else None)
-    is_any_open = any(not probe.failure for probe in probes)
-    for url, probe in zip(urls, probes, strict=True):
-        if network_id is not None:
-            yield findings.judge_gateway(url, probe.failure, probe.network_id, network_id, is_any_open)
+def _judge_router(
+    router: RouterEntry, probe: RouterProbe, is_any_open: bool, num_moe_layers: int | None
+) -> Iterator[Finding]:
+    yield findings.judge_port(router.name, probe.port_failure, is_any_open)
+    if not probe.port_failure:
+        yield findings.judge_round_trip(router.name, probe.round_trip_s, num_moe_layers)
+        pinned = router.tls_cert_sha256
+        yield findings.judge_tls(router.name, probe.tls_failure, probe.tls_version, probe.cert_sha256, pinned)
 
 
-def _examine_routers(place: Place, network: Network) -> Iterator[Finding]:
-    ...
+def _ask_gateways(urls: Sequence[str], allow_private: bool) -> list[GatewayProbe | UnsafeAddress]:
+    return _ask_all(partial(probe_gateway, allow_private=allow_private), urls)
+
+
+def _judge_clock(gateways: Sequence[GatewayProbe | UnsafeAddress]) -> Finding:
+    answers = [probe.clock_offset_s for probe in gateways if isinstance(probe, GatewayProbe)]
+    offsets_s = [offset_s for offset_s in answers if offset_s is not None]
+    return findings.judge_clock(statistics.median(offsets_s) if offsets_s else None)
+
+
+def _judge_gateways(manifest: NetworkManifest, gateways: Sequence[GatewayProbe | UnsafeAddress]) -> Iterator[Finding]:
+    is_any_open = any(isinstance(probe, GatewayProbe) and not probe.failure for probe in gateways)
+    for router, probe in zip(manifest.routers, gateways, strict=True):
+        if isinstance(probe, UnsafeAddress):
+            yield findings.refused("gateway", probe)
+        else:
+            yield findings.judge_gateway(router.url, probe.failure, probe.network_id, manifest.network_id, is_any_open)
+
+
+def _ask_all(ask: Callable[[Target], Probe], targets: Sequence[Target]) -> list[Probe | UnsafeAddress]:
+    """All at once, since each may keep us waiting."""
+
+    def ask_one(target: Target) -> Probe | UnsafeAddress:
+        try:
+            return ask(target)
+        except UnsafeAddress as error:
+            return error
+
+    with ThreadPoolExecutor(len(targets)) as pool:
+        return list(pool.map(ask_one, targets))

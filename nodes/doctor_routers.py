@@ -9,8 +9,17 @@ import statistics
 import time
 from dataclasses import dataclass
 
+from pydantic import BaseModel, ValidationError
+
+from moray.dialling import dial
+from moray.errors import DownloadFailed
+from moray.network_manifest import RouterEntry
+from moray.nodes.guarded_http import Fetcher
+
 NUM_CONNECTS = 3  # few: a router takes few connections from one address at a time
-TIMEOUT_S = 5.0  # of a connection and of a handshake
+TIMEOUT_S = 5.0  # of a connection, of a handshake and of a page
+MAX_NETWORK_PAGE_BYTES = 16 << 20  # which lists every replica
+DATE_LAG_S = 0.5  # on average: the Date of HTTP has whole seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +34,47 @@ class RouterProbe:
     cert_sha256: str = ""  # of the DER certificate, 64 hex digits
 
 
-def probe_router(host: str, port: int, allow_private: bool, timeout_s: float = TIMEOUT_S) -> RouterProbe:
+@dataclass(frozen=True, slots=True)
+class GatewayProbe:
+    """Of the page ``/network``; ``failure`` says why there is no such page."""
+
+    failure: str = ""
+    network_id: str = ""
+    clock_offset_s: float | None = None  # by which this machine's clock is ahead; None where no time was told
+
+
+class _NetworkPage(BaseModel):
+    network_id: str
+
+
+def probe_router(router: RouterEntry, allow_private: bool, timeout_s: float = TIMEOUT_S) -> RouterProbe:
     """Takes at most ``timeout_s`` for each connection and for the handshake. Raises UnsafeAddress."""
     took_s = []
     try:
         for _ in range(NUM_CONNECTS):
             start = time.perf_counter()
-            with _connect(host, port, allow_private, timeout_s):
+            with dial(router.host, router.port, timeout_s, allow_private):
                 took_s.append(time.perf_counter() - start)
-        with _connect(host, port, allow_private, timeout_s) as connection:
+        with dial(router.host, router.port, timeout_s, allow_private) as connection:
+            connection.settimeout(timeout_s)
             return _shake_hands(connection, statistics.median(took_s))
     except OSError as error:
         return RouterProbe(port_failure=_reason(error))
+
+
+def probe_gateway(url: str, allow_private: bool, timeout_s: float = TIMEOUT_S) -> GatewayProbe:
+    """Takes at most ``timeout_s``. Raises UnsafeAddress."""
+    asked_s = time.time()
+    try:
+        content, server_time_s = Fetcher(allow_private, timeout_s).get_dated(f"{url}/network", MAX_NETWORK_PAGE_BYTES)
+    except DownloadFailed as error:
+        return GatewayProbe(str(error).rpartition("; ")[0])
+    halfway_s = (asked_s + time.time()) / 2
+    offset_s = None if server_time_s is None else halfway_s - (server_time_s + DATE_LAG_S)
+    try:
+        return GatewayProbe("", _NetworkPage.model_validate_json(content).network_id, offset_s)
+    except ValidationError:
+        return GatewayProbe(f"{url}/network is not a network's page", "", offset_s)
 
 
 def _shake_hands(connection: socket.socket, round_trip_s: float) -> RouterProbe:

@@ -100,8 +100,10 @@ def judge_round_trip(router: str, round_trip_s: float, num_moe_layers: int | Non
 def judge_gateway(url: str, failure: str, network_id: str, wanted: str, is_another_open: bool) -> Finding:
     """``failure``: why its ``/network`` could not be read, empty if it was; ``network_id``: what stands there."""
     if failure:
-        remedy = "tell the network's owner; other gateways answer" if is_another_open else "allow outbound HTTP to it"
-        return Finding("gateway", "warning" if is_another_open else "problem", f"{url}: {failure}", remedy)
+        remedy = (
+            "tell the network's owner; other gateways answer" if is_another_open else f"allow outbound HTTP to {url}"
+        )
+        return Finding("gateway", "warning" if is_another_open else "problem", failure, remedy)
     if network_id != wanted:
         fact = f"{url} serves the network {network_id!r}, the manifest is of {wanted!r}"
         return Finding("gateway", "problem", fact, "tell the network's owner: the manifest names a wrong router")
@@ -116,11 +118,11 @@ def judge_stake(chain_id: int) -> Finding:
 
 
 def judge_disk(free_bytes: int, needed_bytes: int | None) -> Finding:
-    """``needed_bytes``: of shards that are still to come, None where the model is unknown."""
+    """``needed_bytes``: for shards that are still to come, None where the model is unknown."""
     if needed_bytes is None:
         fact = f"{decimal(free_bytes)} free"
         return Finding("disk", "unknown", fact, "give --network to compare it with the model's shards")
-    fact = f"{decimal(free_bytes)} free, {decimal(needed_bytes)} still to download"
+    fact = f"{decimal(free_bytes)} free, {decimal(needed_bytes)} needed for shards to come"
     if free_bytes < needed_bytes:
         return Finding("disk", "problem", fact, "free some, give fewer --slots or a larger disk's --state-dir")
     return Finding("disk", "ok", fact)
@@ -151,8 +153,8 @@ def judge_memory(available_bytes: int, weight_bytes: int | None, num_replicas: i
 
 def judge_cpu(has_byte_products: bool, has_wide_registers: bool, has_fma: bool) -> Finding:
     integer = "the byte-product instruction" if has_byte_products else "ordinary instructions: as exact, but slower"
-    width = 512 if has_wide_registers else 256
-    fact = f"integer experts by {integer}; float32 experts by tiles for registers of {width} bits"
+    tiles = "wide" if has_wide_registers else "narrow"
+    fact = f"integer experts by {integer}; float32 experts by {tiles} tiles"
     if has_fma:
         return Finding("cpu", "ok", fact)
     remedy = "prefer a network of integer experts, or a machine with FMA (x86-64-v3)"
@@ -184,10 +186,12 @@ def judge_throughput(
 def judge_ray_ports(exposed: Sequence[str]) -> Finding:
     """``exposed``: addresses beyond loopback where a Ray process of this machine listens."""
     if not exposed:
-        fact = "no Ray process listens beyond loopback; a node's own binds 127.0.0.1, except one port of each Serve replica"
+        fact = "no Ray process listens beyond loopback; a node's own binds 127.0.0.1, but for one port per replica"
         return Finding("ray ports", "ok", fact, "let your firewall close every inbound port: a node needs none")
     fact = f"a Ray process listens on {', '.join(exposed)}: whoever reaches it may run code here"
-    return Finding("ray ports", "warning", fact, "close these ports in your firewall, or end that Ray if it is not yours")
+    return Finding(
+        "ray ports", "warning", fact, "close these ports in your firewall, or end that Ray if it is not yours"
+    )
 
 
 def judge_open_files(hard_limit: int) -> Finding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,27 @@ def test_without_a_container_the_machine_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("address", "expected"),
-    [("127.0.0.1", True), ("::1", True), ("::ffff:127.0.0.1", True), ("0.0.0.0", False), ("::", False), ("10.0.0.1", False)],
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("10.0.0.1", False),
+    ],
 )
 def test_an_address_beyond_loopback_is_told_apart(address: str, expected: bool) -> None:
     assert is_loopback(address) == expected
+
+
+def test_a_ray_process_that_listens_to_all_is_named(tmp_path: Path) -> None:
+    (tmp_path / "raylet").symlink_to(sys.executable)
+    script = "import socket; s = socket.create_server(('0.0.0.0', 0)); print(s.getsockname()[1], flush=True); input()"
+    with subprocess.Popen(
+        [str(tmp_path / "raylet"), "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin and process.stdout
+        port = process.stdout.readline().strip()
+        exposed = measure_machine(tmp_path).exposed_ray_ports
+        process.communicate("\n")
+    assert f"0.0.0.0:{port} (raylet)" in exposed

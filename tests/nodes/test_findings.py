@@ -20,7 +20,15 @@ SECONDS = st.floats(0, 1e6)
 
 @pytest.mark.parametrize(
     ("offset_s", "state"),
-    [(0.0, "ok"), (2.0, "ok"), (-2.0, "ok"), (2.1, "warning"), (-30.0, "warning"), (30.1, "problem"), (-1e9, "problem")],
+    [
+        (0.0, "ok"),
+        (2.0, "ok"),
+        (-2.0, "ok"),
+        (2.1, "warning"),
+        (-30.0, "warning"),
+        (30.1, "problem"),
+        (-1e9, "problem"),
+    ],
 )
 def test_a_clock_is_judged_by_how_long_a_join_holds(offset_s: float, state: str) -> None:
     assert findings.judge_clock(offset_s).state == state
