@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 from pydantic import SecretBytes, SecretStr
@@ -110,7 +111,8 @@ def _read_own(path: Path) -> Keystore:
 
 def _read_keystore(path: Path) -> Keystore:
     if not os.path.lexists(path):
-        raise BadKeystore(f"there is no key at {path}; make one with `moray node key new`, or give --keystore")
+        command = f"moray node key new --keystore {shlex.quote(str(path))}"
+        raise BadKeystore(f"there is no key at {path}; make one with `{command}`, or give another --keystore")
     return _parse(path, read_private(path, MAX_KEYSTORE_BYTES))
 
 

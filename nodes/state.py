@@ -20,6 +20,8 @@ from moray.files import create_private, sync_directory, write_private
 DEFAULT_STATE_DIR = Path("~/.local/state/moray")
 RAY_TOKEN = "ray_token"  # noqa: S105 (a file name)
 WIRE_TOKEN = "wire_token"  # noqa: S105 (a file name)
+OWNER_KEYSTORE = Path("keys/owner.json")
+NETWORK_MANIFEST = Path("network.json")  # what the router publishes
 TOKEN_BYTES = 32
 _STATE = "state.json"
 _LOCK = "lock"

@@ -299,7 +299,7 @@ def test_an_older_version_than_one_seen_is_refused() -> None:
 
 def test_the_first_thing_wrong_is_the_reason() -> None:
     """From shape to version, with all that follows wrong as well."""
-    far = {"now_s": NOW_S + 31 * DAY_S, "min_version": 9}
+    far: dict[str, Any] = {"now_s": NOW_S + 31 * DAY_S, "min_version": 9}
     assert refused(PLAIN | {"owner": OTHER_KEY.address, "more": 1}, **far) == "malformed"
     assert refused(PLAIN | {"owner": OTHER_KEY.address}, **far) == "wrong_owner"
     assert refused(PLAIN | {"version": 1}, **far) == "bad_signature"
