@@ -109,7 +109,7 @@ def test_an_address_that_refuses_is_followed_by_the_next(
 def test_a_silent_address_leaves_time_for_the_next(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as silent:
         address = silent.getsockname()
-        with dial(*address, 5, allow_private=True):  # its queue is full now, so the next one hears nothing
+        with socket.create_connection(address):  # its queue is full now, so the next one hears nothing
             resolve_to(monkeypatch, address, listener.getsockname())
             with dial("name.example", 1, 1.0, allow_private=True) as connection:
                 assert connection.getpeername() == listener.getsockname()
