@@ -38,11 +38,8 @@ def doctor(
     from moray.join_string import parse_join_string  # here as it and torch below take seconds to import
 
     join_string = parse_join_string(network) if network else None
-    path, directory, device = (
-        keystore_path(keystore, state_dir),
-        open_state_dir(state_dir),
-        read_settings().expert_device,
-    )
+    path, directory = keystore_path(keystore, state_dir), open_state_dir(state_dir)
+    device = read_settings().expert_device
     with Console(stderr=True, quiet=as_json).status("examining this machine"):
         from moray.nodes.doctor import Place, diagnose
 
