@@ -15,6 +15,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, cast
@@ -45,8 +46,12 @@ class Fetcher:
 
     def get(self, url: str, limit_bytes: int) -> bytes:
         """A reply of at most ``limit_bytes``. Raises UnsafeAddress, DownloadFailed."""
+        return self.get_dated(url, limit_bytes)[0]
+
+    def get_dated(self, url: str, limit_bytes: int) -> tuple[bytes, float | None]:
+        """As ``get``, and the server's clock by the ``Date`` of its reply: Unix seconds, None where it tells none."""
         with self._exchange("GET", url, {}) as exchange:
-            return exchange.body(limit_bytes)
+            return exchange.body(limit_bytes), exchange.date_s()
 
     def post_json(self, url: str, body: bytes, limit_bytes: int) -> bytes:
         """The reply to ``body``, as ``get``."""
@@ -141,6 +146,12 @@ class _Exchange:
         if self.response.length:
             raise DownloadFailed(f"{self.host} ended {self.response.length} bytes early; try again")
         return body
+
+    def date_s(self) -> float | None:
+        try:
+            return parsedate_to_datetime(self.response.headers.get("Date", "")).timestamp()
+        except (ValueError, OverflowError):
+            return None
 
     def start(self, asked_byte: int) -> int:
         """Which byte of the file comes first."""

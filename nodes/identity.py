@@ -52,10 +52,7 @@ def load_key(path: Path, password: SecretStr) -> NodeKey:
 
     Raises UnsafeFile, BadKeystore, WrongPassword; BadKeystore also for a file that is too weakly encrypted to keep.
     """
-    keystore = _read_keystore(path)
-    _named_address(path, keystore)
-    if keystore.is_weak:
-        raise BadKeystore(f"{path} is too weakly encrypted; {_ANEW.format(path)}")
+    keystore = _read_own(path)
     return NodeKey.from_bytes(decrypt_from(path, keystore, password).get_secret_value())
 
 
@@ -65,6 +62,14 @@ def read_address(path: Path) -> str:
     Raises UnsafeFile, BadKeystore.
     """
     return _named_address(path, _read_keystore(path))
+
+
+def check_key(path: Path) -> str:
+    """The address of a node's own keystore that ``load_key`` would open, given the password.
+
+    Raises UnsafeFile, BadKeystore.
+    """
+    return _named_address(path, _read_own(path))
 
 
 def read_foreign(path: Path) -> SecretBytes | Keystore:
@@ -94,6 +99,14 @@ def decrypt_from(path: Path, keystore: Keystore, password: SecretStr) -> SecretB
         return decrypt(keystore, password)
     except (BadKeystore, WrongPassword) as error:
         raise type(error)(f"{path}: {error}") from None
+
+
+def _read_own(path: Path) -> Keystore:
+    keystore = _read_keystore(path)
+    _named_address(path, keystore)
+    if keystore.is_weak:
+        raise BadKeystore(f"{path} is too weakly encrypted; {_ANEW.format(path)}")
+    return keystore
 
 
 def _read_keystore(path: Path) -> Keystore:

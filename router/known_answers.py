@@ -12,15 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from moray.errors import JoinRefused
-from moray.experts.compiled import Array, Rows
+from moray.experts.compiled import Array
+from moray.experts.right_answers import fresh_rows, is_right
 from moray.experts.row_format import row_format
 from moray.experts.source import ModelSource
 from moray.experts.weights import pack_expert
 from moray.router.uplink import Answer, DispatchFailed, Uplink
 
 TIMEOUT_S = 20.0  # of one answer
-LARGE = 1e4  # times a usual value: it saturates what can saturate
-FLOAT_TOLERANCE = 1e-4  # of a row's largest output: another processor may add in another order. Integers are exact.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,20 +59,6 @@ class KnownAnswers:
         rows = self._rows.encode(fresh_rows(rng, self._source.architecture.hidden_size))
         compute = pack_expert({layer: self._source.expert(expert)[layer]})[layer]
         return Question(expert, layer, rows, compute(rows))
-
-
-def fresh_rows(rng: np.random.Generator, hidden_size: int) -> Rows:
-    """Usual values, values that saturate, one that leaves nothing of the others, and nothing: [4, hidden_size]."""
-    usual, large, outlier = rng.standard_normal((3, hidden_size), np.float32)
-    outlier[rng.integers(hidden_size)] = LARGE
-    return np.stack([usual, LARGE * np.sign(large), outlier, np.zeros_like(usual)])
-
-
-def is_right(outputs: Array, answer: Array) -> bool:
-    if answer.dtype != np.float32:
-        return bool(np.array_equal(outputs, answer))
-    largest = np.abs(answer).max(axis=-1, keepdims=True)
-    return bool((np.abs(outputs - answer) <= FLOAT_TOLERANCE * largest).all())  # NaN is never right
 
 
 async def _ask(uplink: Uplink, question: Question) -> Answer:

@@ -63,6 +63,20 @@ def test_a_reply_and_what_was_asked_for_it() -> None:
     assert post_request.headers["Content-Type"] == "application/json"
 
 
+@pytest.mark.parametrize(
+    ("head", "date_s"),
+    [
+        (b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", 784111777.0),  # RFC 9110's example
+        (b"", None),
+        (b"Date: yesterday\r\n", None),
+        (b"Date: Sun, 99 Nov 1994 08:49:37 GMT\r\n", None),
+    ],
+)
+def test_the_servers_clock_is_told_with_its_reply(head: bytes, date_s: float | None) -> None:
+    with serving(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + head + b"\r\nok")) as server:
+        assert FETCHER.get_dated(f"{server.url}/x", 2) == (b"ok", date_s)
+
+
 def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(lambda reply: reply.whole(b"from a proxy")) as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):

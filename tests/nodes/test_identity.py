@@ -51,6 +51,7 @@ def foreign(path: Path, rounds: int = 600_000, **changes: object) -> Path:
 
 def test_a_stored_key_opens_with_its_password_and_tells_its_address_without(path: Path) -> None:
     assert identity.read_address(path) == ADDRESS
+    assert identity.check_key(path) == ADDRESS
     assert identity.load_key(path, PASSWORD).address == ADDRESS
     with pytest.raises(WrongPassword, match=r"node\.json: the password is wrong") as refused:
         identity.load_key(path, SecretStr("correct house"))
@@ -106,6 +107,8 @@ def test_a_weak_keystore_is_refused_and_importing_it_makes_a_strong_one(tmp_path
     weak = foreign(tmp_path / "weak.json", rounds=1000)
     with pytest.raises(BadKeystore, match=r"weakly encrypted.*moray node key import .*weak\.json"):
         identity.load_key(weak, PASSWORD)
+    with pytest.raises(BadKeystore, match="weakly encrypted"):
+        identity.check_key(weak)
     found = identity.read_foreign(weak)
     assert isinstance(found, Keystore)
     strong = tmp_path / "strong.json"

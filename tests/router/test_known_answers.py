@@ -22,6 +22,7 @@ from moray.experts import uplink_threads
 from moray.experts.compiled import Array
 from moray.experts.executor import Answer, Executor
 from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
+from moray.experts.right_answers import FLOAT_TOLERANCE, LARGE, fresh_rows, is_right
 from moray.experts.row_format import row_format
 from moray.experts.served import served_experts
 from moray.experts.sharding import write_shards
@@ -30,7 +31,7 @@ from moray.experts.uplink import ReplicaIdentity
 from moray.experts.weights import ExpertFunction, pack_expert
 from moray.router.credentials import TokenCredentials
 from moray.router.directory import Directory
-from moray.router.known_answers import FLOAT_TOLERANCE, LARGE, KnownAnswers, fresh_rows, is_right
+from moray.router.known_answers import KnownAnswers
 from moray.router.listener import Acceptor, NetworkIdentity, listen
 from moray.router.network_experts import NetworkExperts
 from moray.router.transport import LocalExperts
