@@ -7,8 +7,8 @@ no router answers they go on serving those they are connected to.
 
 from __future__ import annotations
 
-import logging
 import random
+import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -25,7 +25,7 @@ from moray.join_string import JoinString
 from moray.network_manifest import NetworkManifest
 from moray.node_report import Assignment
 from moray.nodes.cluster import ClusterSpec, start_cluster, stop_cluster
-from moray.nodes.downloads import fetch_model_manifest, fetch_shards
+from moray.nodes.downloads import fetch_model_manifest, fetch_shards, model_folder
 from moray.nodes.guarded_http import Fetcher
 from moray.nodes.hosting import Hosting, next_change
 from moray.nodes.known_manifest import KnownManifest
@@ -49,7 +49,7 @@ REPLICA_BYTES = 232_000_000  # of memory, besides its weights
 MANIFEST_PERIOD_S = 600.0
 RETRY_S = 5.0  # after a report that failed; up to twice as long, so that nodes do not come together
 
-logger = logging.getLogger(__name__)
+Watch = Callable[[NodeState, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def survey(options: NodeOptions) -> Grounds:
     """Fetch and check both manifests. Raises what they raise, and BadSetting for what this machine cannot be asked."""
     fetcher = Fetcher(options.allow_private)
     manifest = KnownManifest(options.state_dir, options.join_string, fetcher).refresh(time.time())
-    folder = model_folder(options.state_dir, manifest)
+    folder = model_folder(options.state_dir, manifest.model_id)
     model = fetch_model_manifest(fetcher, sources_of(manifest), manifest.model_id, folder)
     slots = count_slots(options, model)
     unknown = [expert for expert in options.asked if expert >= model.architecture.num_experts]
@@ -100,13 +100,13 @@ def count_slots(options: NodeOptions, model: Manifest) -> int:
     return min(slots, num_experts)
 
 
-def model_folder(state_dir: Path, manifest: NetworkManifest) -> Path:
-    return state_dir / "models" / manifest.model_id
-
-
 def sources_of(manifest: NetworkManifest) -> list[str]:
     """Mirrors first: a router has better things to do."""
     return [*manifest.mirrors, *(router.url for router in manifest.routers)]
+
+
+def urls_of(manifest: NetworkManifest) -> dict[str, str]:
+    return {router.name: router.url for router in manifest.routers}
 
 
 def pins_of(manifest: NetworkManifest) -> dict[str, str]:
@@ -114,10 +114,11 @@ def pins_of(manifest: NetworkManifest) -> dict[str, str]:
 
 
 class NodeAgent:
-    """One node, from the first report to the last. ``tell`` hears what is going on, for people."""
+    """One node, from the first report to the last."""
 
-    def __init__(self, options: NodeOptions, grounds: Grounds, key: Signer, tell: Callable[[str], None]) -> None:
-        self._options, self._grounds, self._key, self._tell = options, grounds, key, tell
+    def __init__(self, options: NodeOptions, grounds: Grounds, key: Signer, watch: Watch) -> None:
+        """``watch`` hears what goes on: the state, and a line for people."""
+        self._options, self._grounds, self._key, self._watch = options, grounds, key, watch
         self._manifest = grounds.manifest
         self._fetcher = Fetcher(options.allow_private)
         self._known = KnownManifest(options.state_dir, options.join_string, self._fetcher)
@@ -132,33 +133,40 @@ class NodeAgent:
             node_id=grounds.node_id,
             signer=key.address,
             num_slots=grounds.num_slots,
+            routers=urls_of(self._manifest),
             phase="starting",
         )
 
     def run(self) -> None:
-        """Until KeyboardInterrupt, which drains and returns. Raises what keeps the node from starting."""
+        """Until KeyboardInterrupt, which drains and returns; another one while it drains ends all at once. Raises what
+        keeps the node from starting."""
         state_dir = self._options.state_dir
         with hold_lock(state_dir, NODE_LOCK):
             end_leftovers(state_dir)
-            self._note()
-            assignment = self._reporter.report(self._manifest, ())  # a refusal is heard before anything is started
-            self._fetch(assignment.experts)
-            server = SigningServer(state_dir / SIGNING_SOCKET, self._key, self._membership())
-            with signing(server):
-                self._note(phase="starting")
-                record = self._start_ray()
-                try:
-                    with connected(record), suppress(KeyboardInterrupt):
-                        start_serve()
-                        self._serve(server, assignment)
-                finally:
-                    self._tell("stopping")
-                    stop_cluster(record)
-                    clear_node(state_dir)
+            try:
+                with suppress(KeyboardInterrupt):
+                    self._live()
+            finally:
+                clear_node(state_dir)
+
+    def _live(self) -> None:
+        assignment = self._reporter.report(self._manifest, ())  # a refusal is heard before anything is started
+        self._fetch(assignment.experts)
+        server = SigningServer(self._options.state_dir / SIGNING_SOCKET, self._key, self._membership())
+        with signing(server):
+            record = self._start_ray()
+            try:
+                with connected(record):
+                    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray has put one of its own there
+                    start_serve()
+                    self._serve(server, assignment)
+            finally:
+                self._note("stopping", phase="draining", experts=())
+                stop_cluster(record)
 
     def _start_ray(self) -> ClusterRecord:
         """With one slot more than experts: the next one serves before another goes."""
-        self._tell("starting Ray")
+        self._note("starting Ray", phase="starting")
         grounds = self._grounds
         record = start_cluster(
             ClusterSpec(
@@ -170,7 +178,7 @@ class NodeAgent:
                 env={"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"},  # spinning threads stall each other
             )
         )
-        self._note(marker=record.marker)
+        self._note("starting Serve", marker=record.marker)
         start_supervisor(record)
         return record
 
@@ -181,14 +189,16 @@ class NodeAgent:
                 pause_s = assignment.next_report_s
                 try:
                     self._carry_out(hosting, assignment.experts)
-                    self._note(phase="serving", experts=hosting.serving, reason="")
+                    self._note(
+                        f"serving {_named(hosting.serving)}", phase="serving", experts=hosting.serving, reason=""
+                    )
                     time.sleep(pause_s)
                     if time.monotonic() - looked_at > MANIFEST_PERIOD_S:
                         looked_at = time.monotonic()
                         hosting = self._follow_manifest(server, hosting)
                     assignment = self._reporter.report(self._manifest, hosting.serving)
                 except MorayError as problem:  # what is served is served on
-                    self._note(phase="waiting", experts=hosting.serving, reason=str(problem))
+                    self._note(str(problem), phase="waiting", experts=hosting.serving, reason=str(problem))
                     time.sleep(RETRY_S * (1 + random.random()))
         finally:
             self._drain(hosting)
@@ -197,22 +207,19 @@ class NodeAgent:
         change = next_change(hosting.serving, wanted)
         if change.start:
             self._fetch(change.start)
-            self._note(phase="starting")
-            self._tell(f"starting {_named(change.start)}")
+            self._note(f"starting {_named(change.start)}", phase="starting")
             hosting.start(change.start)
         if change.retire:
-            self._tell(f"retiring {_named(change.retire)}")
+            self._note(f"retiring {_named(change.retire)}")
             hosting.retire(change.retire)
             for expert in change.retire:
                 (self._grounds.model_folder / self._grounds.model.expert_file(expert).name).unlink(missing_ok=True)
-        if change.start or change.retire:
-            self._tell(f"serving {_named(hosting.serving)}")
 
     def _fetch(self, experts: Sequence[int]) -> None:
-        self._note(phase="fetching")
+        self._note(f"fetching {_named(experts)}", phase="fetching")
 
         def told(expert: int, done: int, total: int) -> None:
-            self._tell(f"fetching expert {expert}: {done / 1e6:.1f} of {total / 1e6:.1f} MB")
+            self._watch(self._state, f"fetching expert {expert}: {done / 1e6:.1f} of {total / 1e6:.1f} MB")
 
         model, folder = self._grounds.model, self._grounds.model_folder
         fetch_shards(self._fetcher, sources_of(self._manifest), model, experts, folder, told)
@@ -226,6 +233,7 @@ class NodeAgent:
         if pins_of(self._manifest) == pins_of(before):
             return hosting
         server.member = self._membership()
+        self._note("the routers have changed", routers=urls_of(self._manifest))
         renewed = self._hosting()
         for expert in hosting.serving:
             hosting.retire([expert])
@@ -233,8 +241,7 @@ class NodeAgent:
         return renewed
 
     def _drain(self, hosting: Hosting) -> None:
-        self._note(phase="draining", experts=hosting.serving)
-        self._tell("finishing what is in flight")
+        self._note("finishing what is in flight", phase="draining", experts=hosting.serving)
         with suppress(MorayError):  # it is told again by every connection that closes
             self._reporter.report(self._manifest, hosting.serving, is_draining=True)
         with suppress(MorayError):
@@ -267,9 +274,10 @@ class NodeAgent:
             pins=pins_of(manifest),
         )
 
-    def _note(self, **changes: Any) -> None:
+    def _note(self, text: str, **changes: Any) -> None:
         self._state = self._state.model_copy(update=changes)
         write_node(self._options.state_dir, self._state)
+        self._watch(self._state, text)
 
 
 def end_leftovers(state_dir: Path) -> int:

@@ -30,7 +30,7 @@ from moray.nodes import findings
 from moray.nodes.doctor_kernels import find_fault, make_sample, measure_rows_per_s
 from moray.nodes.doctor_machine import Machine, measure_machine
 from moray.nodes.doctor_routers import GatewayProbe, RouterProbe, probe_gateway, probe_router
-from moray.nodes.downloads import SPARE_BYTES, fetch_model_manifest
+from moray.nodes.downloads import SPARE_BYTES, fetch_model_manifest, model_folder
 from moray.nodes.findings import Finding
 from moray.nodes.guarded_http import Fetcher
 from moray.nodes.identity import check_key
@@ -56,7 +56,7 @@ class Place:
     allow_private: bool
 
     def model_folder(self, model_id: str) -> Path:
-        return self.state_dir / "models" / model_id
+        return model_folder(self.state_dir, model_id)
 
 
 @dataclass(frozen=True, slots=True)

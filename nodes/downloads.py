@@ -39,6 +39,11 @@ SPARE_BYTES = 64 << 20  # of the disk, left free
 _DISK = "an earlier call"  # which none can be blamed for
 
 
+def model_folder(state_dir: Path, model_id: str) -> Path:
+    """Where a node keeps what it has of a model."""
+    return state_dir / "models" / model_id
+
+
 def fetch_model_manifest(fetcher: Fetcher, sources: Sequence[str], model_id: str, folder: Path) -> Manifest:
     """The manifest with this id: the folder's own, or else the first source's that has it, which is kept there.
 

@@ -36,8 +36,9 @@ class NodeState(BaseModel):
     node_id: str
     signer: str
     num_slots: int
+    routers: dict[str, str]  # URL by name, as the network's manifest has them
     phase: Phase
-    reason: str = ""  # for ``waiting``
+    reason: str = ""  # why it is so, where that is not plain
     experts: tuple[int, ...] = ()  # that are served
 
     @property

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from moray.cli import key
+from moray.cli import join, key
 from moray.cli.doctor import doctor
 
-app = typer.Typer(name="node", help="Your node: its key, and what its machine is fit for.", no_args_is_help=True)
+app = typer.Typer(name="node", help="Your node: join a network, leave it, its key, its machine.", no_args_is_help=True)
+app.command("join")(join.join)
+app.command("leave")(join.leave)
+app.command("status")(join.status)
 app.add_typer(key.app, name="key")
 app.command("doctor")(doctor)

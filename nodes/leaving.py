@@ -1,0 +1,61 @@
+"""`moray node leave` and what `moray node status` shows, from another process than the node's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from moray.errors import ClusterError, MorayError
+from moray.nodes.agent import end_leftovers
+from moray.nodes.guarded_http import Fetcher
+from moray.nodes.node_state import NODE_LOCK, NodeState, read_node
+from moray.nodes.state import hold_lock
+
+MAX_NETWORK_BYTES = 16 << 20
+ASKING_S = 5.0  # patience with one router
+POLL_S = 0.1
+
+
+def leave(state_dir: Path, timeout_s: float) -> int:
+    """Have the node of ``state_dir`` finish what is in flight and stop, or end what a killed one left. Returns how many
+    processes had to be ended here; a node that leaves by itself counts as none.
+
+    Raises ClusterError when it does not stop in time.
+    """
+    state, until = read_node(state_dir), time.monotonic() + timeout_s
+    if state is not None and state.is_running:
+        with suppress(ProcessLookupError):
+            os.kill(state.pid, signal.SIGTERM)
+        while state.is_running:
+            if time.monotonic() > until:
+                raise ClusterError(f"the node's process {state.pid} does not stop: end it, then run this again")
+            time.sleep(POLL_S)
+    if state is None:
+        return 0
+    with hold_lock(state_dir, NODE_LOCK):
+        return end_leftovers(state_dir)
+
+
+def views(state: NodeState) -> list[dict[str, Any]]:
+    """How each router sees the node: ``router``, ``replicas`` as its ``/network`` has them, ``problem`` where it does
+    not say."""
+    fetcher, found = Fetcher(state.allow_private, ASKING_S), list[dict[str, Any]]()
+    for name, url in state.routers.items():
+        try:
+            page = json.loads(fetcher.get(f"{url}/network", MAX_NETWORK_BYTES))
+            ours = [
+                replica
+                for node in page["nodes"]
+                if (node["signer"], node["node_id"]) == (state.signer, state.node_id)
+                for replica in node["replicas"]
+            ]
+            found.append({"router": name, "replicas": ours, "problem": "" if ours else "it has no uplink of this node"})
+        except (MorayError, ValueError, KeyError, TypeError) as problem:
+            reason = str(problem) if isinstance(problem, MorayError) else "it does not answer as a router does"
+            found.append({"router": name, "replicas": [], "problem": reason})
+    return found
