@@ -7,7 +7,8 @@ one node, its raylet included; again and again, each time another node. The thir
 second with the first, which tells what the machine's noise alone would do.
 
 ``repair_cpu_s`` is the CPU time of all processes that came after the kill, and of the supervisor that started the node,
-until every expert had two replicas again; what Serve's controller and the router did for it is not in it.
+until every expert had two replicas again; what Serve's controller and the router did for it is not in it. Where that
+took longer than the window, the window has not seen all of it.
 
 Last, single replicas are killed or frozen (SIGSTOP until Serve has put another in its place), with no traffic until the
 router has noticed and with a little. *Noticed*: ``/network`` shows it as anything but serving, or no more.
@@ -113,7 +114,8 @@ async def kill_node(record: ClusterRecord, load: StreamLoad, node_id: str) -> di
     victims = await asyncio.to_thread(marked_processes, record.marker, {NODE_VARIABLE: node_id})
     struck_at = time.monotonic()
     for process in victims:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     await wait_until_whole(record, {process.pid for process in victims})
     repaired_s, repair_cpu_s = time.monotonic() - struck_at, await asyncio.to_thread(cost.seconds)
     await look_on(record, struck_at + WINDOW_S)
