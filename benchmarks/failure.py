@@ -143,8 +143,8 @@ async def under_load(
         for number in range(num_kills):
             kills.append(await kill_node(record, load, f"node-{number % NODES}"))
             await asyncio.sleep(SETTLE_S)
-    ratios = ("tokens_ratio", "requests_ratio", "quiet_tokens_ratio", "two_again_s", "repair_cpu_s", "repair_share")
-    return {name: spread([kill[name] for kill in kills]) for name in ratios} | {
+    figures = ("tokens_ratio", "requests_ratio", "quiet_tokens_ratio", "two_again_s", "repair_cpu_s", "repair_share")
+    return {name: spread([kill[name] for kill in kills]) for name in figures} | {
         "longest_pause_ms": {
             window: spread([kill["windows"][window]["longest_pause_ms"] for kill in kills])
             for window in ("second", "killed")
@@ -180,7 +180,7 @@ async def strike(
             noticed_s = time.monotonic() - struck_at
         async with load.paced(light):
             await wait_until_whole(record, {victim.pid})
-        return {"noticed_s": noticed_s, "two_again_s": time.monotonic() - struck_at}
+            return {"noticed_s": noticed_s, "two_again_s": time.monotonic() - struck_at}
     finally:
         with suppress(psutil.NoSuchProcess):
             victim.resume()
