@@ -114,10 +114,10 @@ class Network:
 
 
 @contextmanager
-def running_network(model: Path, state_dir: Path) -> Iterator[Network]:
+def running_network(model: Path, state_dir: Path, *options: str) -> Iterator[Network]:
     moray = [str(Path(sys.executable).with_name("moray"))]
     where = ["--state-dir", str(state_dir), "--json"]
-    up = ["up", "--model", str(model), "--nodes", str(NODES), "--http-port", "0", "--detach"]
+    up = ["up", "--model", str(model), "--nodes", str(NODES), "--http-port", "0", "--detach", *options]
     try:
         done = subprocess.run([*moray, *up, *where], stdout=subprocess.PIPE, check=True, text=True)
         yield Network(json.loads(done.stdout))

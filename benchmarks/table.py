@@ -24,6 +24,7 @@ SCRIPTS = (
     "wan",
     "gateway",
     "placement",
+    "failure",
 )
 HERE = Path(__file__).parent
 

@@ -44,20 +44,20 @@ class Raylets:
     """Processes once found are only asked whether they still run: to search all costs milliseconds."""
 
     def __init__(self, record: ClusterRecord) -> None:
-        self._record = record
+        self._marker, self._node_ids = record.marker, {node.node_id for node in record.nodes}
         self._by_node: dict[str, psutil.Process] = {}
 
     def alive(self) -> set[str]:
-        """Nodes whose raylet runs."""
+        """Nodes whose raylet runs, the head among them."""
         living = {node_id for node_id, process in self._by_node.items() if _runs(process)}
-        if len(living) < len(self._record.nodes):
+        if not self._node_ids <= living:
             self._search()
             living = set(self._by_node)
         return living
 
     def _search(self) -> None:
         self._by_node = {}
-        for process in marked_processes(self._record.marker):
+        for process in marked_processes(self._marker):
             with suppress(psutil.Error):
                 if process.name() == RAYLET:
                     self._by_node[process.environ()[NODE_VARIABLE]] = process
