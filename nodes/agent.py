@@ -94,7 +94,8 @@ def count_slots(options: NodeOptions, model: Manifest) -> int:
         largest = REPLICA_BYTES + max(file.size_bytes for file in model.with_role("expert"))
         slots = options.memory_bytes // largest
         if slots < 1:
-            raise BadSetting(f"--memory {options.memory_bytes / 1e9:.1f} GB: an expert needs {largest / 1e9:.2f} GB")
+            given_mb, needed_mb = options.memory_bytes / 1e6, largest / 1e6
+            raise BadSetting(f"--memory gives {given_mb:.0f} MB and an expert needs {needed_mb:.0f} MB: give more")
     if len(options.asked) > slots:
         raise BadSetting(f"--experts names {len(options.asked)} and there is room for {slots}: give more --slots")
     return min(slots, num_experts)

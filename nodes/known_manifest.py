@@ -43,7 +43,7 @@ class KnownManifest:
             try:
                 manifest = self._fetch(url, now_s, stored)
             except (DownloadFailed, UnsafeAddress, ManifestRefused) as error:
-                logger.warning("no network manifest from %s: %s", url, error)
+                logger.info("no network manifest from %s: %s", url, error)
                 problems.append(error)
                 continue
             if manifest != stored:
@@ -54,7 +54,7 @@ class KnownManifest:
         try:
             return parse_manifest(encode_manifest(stored), self._join_string.owner, now_s)
         except ManifestRefused as error:
-            logger.warning("nor from disk: %s", error)
+            logger.info("nor from disk: %s", error)
             raise problems[0] from None
 
     def _fetch(self, url: str, now_s: float, stored: NetworkManifest | None) -> NetworkManifest:

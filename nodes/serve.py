@@ -113,7 +113,8 @@ def remove_apps(names: Sequence[str]) -> int:
     concern. Blocks until they are gone. Raises ClusterError when Serve takes too long over it."""
     from ray import serve
 
-    there = [name for name in names if name in serve.status().applications]
+    known = serve.status().applications
+    there = [name for name in names if name in known]
     if not there:
         return 0
     count = sum(place.deployment in there and place.pid is not None for place in replica_places())

@@ -48,14 +48,14 @@ def doctor(
     if as_json:
         print(json.dumps({"is_fit": is_fit, "findings": [asdict(finding) for finding in found]}))
     else:
-        show_findings(found)
+        show_findings(found, Console(highlight=False))
     if not is_fit:
         raise typer.Exit(1)
 
 
-def show_findings(found: list[Finding]) -> None:
+def show_findings(found: list[Finding], console: Console) -> None:
     table = Table("check", "", "found", "what to do", box=None, padding=(0, 2, 0, 0))
     for finding in found:
         style = _STYLES[finding.state]
         table.add_row(finding.check, f"[{style}]{finding.state}[/]", escape(finding.fact), escape(finding.remedy))
-    Console(highlight=False).print(table)
+    console.print(table)

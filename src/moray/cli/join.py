@@ -89,7 +89,7 @@ def check_fitness(options: NodeOptions, grounds: Grounds, keystore: Path) -> Non
         finding for finding in preflight(place, Network(grounds.manifest, grounds.model)) if finding.state == "problem"
     ]
     if problems:
-        show_findings(problems)
+        show_findings(problems, Console(stderr=True, highlight=False))
         first = problems[0]
         raise BadSetting(f"this machine cannot join yet: {first.check}: {first.fact}; {first.remedy}")
 
