@@ -13,7 +13,8 @@ import moray.router.placement as placement_module
 from moray.errors import JoinRefused
 from moray.node_report import NodeReport
 from moray.router.assignment import Rules
-from moray.router.holdings import Node, Replicas
+from moray.router.heat import Heat
+from moray.router.holdings import Holdings, Node, Replicas
 from moray.router.placement import (
     FORGOTTEN_AFTER_S,
     LOOK_PERIOD_S,
@@ -23,6 +24,7 @@ from moray.router.placement import (
     Placement,
     unique_id,
 )
+from moray.router.rebalancing import Move
 from report_kit import a_report
 
 NUM_EXPERTS = 5
@@ -406,7 +408,12 @@ def test_looks_begin_once_everybody_could_report_and_are_frequent_while_an_exper
     served: frozenset[int], period_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = list[float]()
-    monkeypatch.setattr(placement_module, "choose_moves", lambda *arguments: looked.append(arguments[2]) or [])
+
+    def choose_none(_holdings: Holdings, _heat: Heat, now_s: float, _rules: Rules) -> list[Move]:
+        looked.append(now_s)
+        return []
+
+    monkeypatch.setattr(placement_module, "choose_moves", choose_none)
     placement = Placement(NUM_EXPERTS, RULES, 0.0)
     for second in range(300):
         placement.sync({OWN: served}, float(second))
