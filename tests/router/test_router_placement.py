@@ -299,9 +299,13 @@ def test_a_node_that_goes_silent_is_forgotten_and_frees_its_experts() -> None:
     network = Clocked()
     network.report(A1, num_slots=2)
     network.live[A1] = frozenset(network.told(A1))
+    network.pass_time(1, steps=2)
+    node = network.node(A1)
+    assert node is not None and not node.is_pinned
     del network.reporting[A1]
     network.pass_time(1000, steps=10)
-    assert network.node(A1) is not None  # it answers
+    node = network.node(A1)
+    assert node is not None and node.is_pinned  # it answers, but nobody could tell it anything
     del network.live[A1]
     network.pass_time(FORGOTTEN_AFTER_S)
     assert len(network.planned()) == 2
