@@ -44,8 +44,9 @@ class _Member:
     node_id: NodeId  # unique over all operators
     came_s: float  # its reservations count from here until it answers
     changed_at_s: float
-    experts: dict[int, float] = field(default_factory=dict)  # assigned: when it last answered or else when it was told
+    experts: frozenset[int] = frozenset()  # assigned
     answering: frozenset[int] = frozenset()  # assigned or not
+    waiting: dict[int, float] = field(default_factory=dict)  # assigned and not answering: since when
     num_slots: int = 0
     reported_s: float = -inf
     answered_s: float = -inf  # for whichever expert
@@ -60,28 +61,37 @@ class _Member:
     def is_reporting(self, now_s: float) -> bool:
         return now_s - self.reported_s <= FORGOTTEN_AFTER_S
 
-    def answered(self, experts: frozenset[int], now_s: float) -> None:
-        self.answering = experts
+    def assign(self, experts: frozenset[int], told_s: float) -> None:
+        self.waiting = {expert: self.waiting.get(expert, told_s) for expert in experts - self.answering}
+        self.experts = experts
+
+    def answered(self, experts: frozenset[int], now_s: float) -> bool:
+        """These answer now. Whether anything has changed by that, or may with time alone."""
+        last_s = self.answered_s
         if experts:
             self.answered_s = now_s
-        if self.has_reported:
-            self.experts |= dict.fromkeys(experts & self.experts.keys(), now_s)
-            return
-        recent = {expert: at_s for expert, at_s in self.experts.items() if now_s - at_s <= FORGOTTEN_AFTER_S}
-        self.experts = recent | dict.fromkeys(experts, now_s)
-        self.num_slots = len(self.experts)
+        if experts == self.answering and not self.waiting:
+            return False
+        self.answering = experts
+        self.waiting = {expert: self.waiting.get(expert, last_s) for expert in self.experts - experts}
+        if not self.has_reported:
+            recent = {expert for expert, since_s in self.waiting.items() if now_s - since_s <= FORGOTTEN_AFTER_S}
+            self.assign(experts | recent, now_s)
+            self.num_slots = len(self.experts)
+        return True
 
     def as_node(self, now_s: float) -> Node:
         """As decisions see it."""
-        counted = frozenset(expert for expert, since_s in self.experts.items() if now_s - since_s <= RESERVED_S)
-        can_move = not self.is_asked and self.is_reporting(now_s) and len(counted) == len(self.experts)
+        overdue = {expert for expert, since_s in self.waiting.items() if now_s - since_s > RESERVED_S}
+        counted = self.experts - overdue
+        can_move = not self.is_asked and self.is_reporting(now_s) and not overdue
         return Node(
             self.node_id,
             self.operator,
             self.num_slots,
             counted,
             self.changed_at_s,
-            fetching=counted - self.answering,
+            fetching=counted & self.waiting.keys(),
             is_draining=self.is_draining,
             is_pinned=not can_move,
         )
@@ -114,15 +124,14 @@ class Placement:
         node_id = unique_id(report.signer, report.node_id)
         member = self._members.get(node_id)
         if member is not None and member.has_reported:
-            held = frozenset(member.experts)
+            held = member.experts
         else:
             held = frozenset(expert for expert in report.experts if expert < self.holdings.num_experts)
         experts = self._fitted(report, node_id, held)
         if member is None:
             member = self._admit(report.signer, node_id, now_s)
-        if experts != member.experts.keys():
-            told_s = max(member.came_s, member.answered_s)
-            member.experts = {expert: member.experts.get(expert, told_s) for expert in experts}
+        if experts != member.experts:
+            member.assign(experts, told_s=max(member.came_s, member.answered_s))
             member.changed_at_s = now_s
         member.num_slots, member.is_draining = report.num_slots, report.is_draining
         member.is_asked, member.reported_s = bool(report.asked), now_s
@@ -136,12 +145,12 @@ class Placement:
             if experts and (node_id := unique_id(operator, name)) not in self._members:
                 self._add(_Member(operator, node_id, came_s=now_s, changed_at_s=now_s))
         for member in list(self._members.values()):
-            member.answered(answering.get(member.node_id, frozenset()), now_s)
+            has_changed = member.answered(answering.get(member.node_id, frozenset()), now_s)
             if member.answering:
                 self._unproven.pop(member.operator, None)
             if now_s - max(member.reported_s, member.answered_s) > FORGOTTEN_AFTER_S:
                 self._forget(member)
-            else:
+            elif has_changed or not member.is_reporting(now_s):
                 self._count(member, now_s)
 
     def look(self, heat: Heat, now_s: float) -> list[Move]:
@@ -156,9 +165,10 @@ class Placement:
         moves = choose_moves(self.holdings, heat, now_s, self._rules)
         for move in moves:
             member = self._members[move.node_id]
-            del member.experts[move.drop]
-            member.experts[move.take] = member.changed_at_s = now_s
-            self.holdings.put(move.start(self.holdings.nodes[move.node_id], now_s))
+            moved = move.start(self.holdings.nodes[move.node_id], now_s)
+            member.assign(moved.experts, now_s)
+            member.changed_at_s = moved.changed_at_s
+            self._count(member, now_s)
         return moves
 
     def _fitted(self, report: NodeReport, node_id: NodeId, held: frozenset[int]) -> frozenset[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -77,3 +78,21 @@ def test_a_snapshot_is_not_changed_by_what_comes_later() -> None:
     meter.note(as_ids([[0, 1]] * 9), 3.0)
     assert meter.snapshot(4.0)[0] > kept[0]
     assert taken.tolist() == kept
+
+
+def test_rows_noted_in_one_thread_while_another_reads_are_all_counted() -> None:
+    meter, is_noting, num_rounds = HeatMeter(NUM_EXPERTS, 0.0, half_life_s=1e12), threading.Event(), 3000
+
+    def note() -> None:
+        is_noting.set()
+        for round_index in range(num_rounds):
+            meter.note(as_ids([[0, 1]]), round_index * FOLD_S / 4)
+
+    noting = threading.Thread(target=note)
+    noting.start()
+    is_noting.wait()
+    while noting.is_alive():
+        meter.snapshot(0.0)
+    noting.join()
+    end_s = num_rounds * FOLD_S
+    assert meter.snapshot(end_s)[:2] * end_s == pytest.approx([num_rounds, num_rounds], rel=1e-6)

@@ -57,7 +57,7 @@ async def test_what_is_live_is_what_answers_by_node_over_all_its_replicas() -> N
             stack.callback(peer.close)
         await router.joined(3)
         assert live_experts(router.directory, monotonic()) == {("", "a"): {0, 1, 2}, ("", "b"): {3}}
-        suspended = next(uplink for uplink in router.directory.uplinks.values() if uplink.join.experts == [0, 1])
+        (suspended,) = router.directory.replicas(0)
         suspended.health = Health(0.0).silent("it does not answer", monotonic(), random.Random())
         assert live_experts(router.directory, monotonic()) == {("", "a"): {1, 2}, ("", "b"): {3}}
         suspended.is_draining = True

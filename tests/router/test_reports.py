@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 import moray.router.reports as reports_module
 from gateway_kit import WAIT_S, served
@@ -33,8 +34,9 @@ KEY, OTHER_KEY = (NodeKey.from_bytes(bytes(31) + last) for last in (b"\x07", b"\
 IDENTITY = NetworkIdentity(NETWORK_ID, "model-a", "float32", NUM_EXPERTS, ROUTER, b"", CHAIN_ID)
 
 
-def make_door(**limits: Any) -> ReportDoor:
-    return ReportDoor(Placement(NUM_EXPERTS, Rules(), 0.0, 2, 1), IDENTITY, clock=lambda: float(NOW), **limits)
+def make_door(placement: Placement | None = None, **limits: Any) -> ReportDoor:
+    placement = placement or Placement(NUM_EXPERTS, Rules(), 0.0)
+    return ReportDoor(placement, IDENTITY, clock=lambda: float(NOW), **limits)
 
 
 class Router:
@@ -111,7 +113,9 @@ def test_a_refusal_names_its_reason_and_counts_as_the_clients_fault(router: Rout
 
 
 def failures_of(router: Router) -> dict[Blame, float]:
-    counts = {blame: router.failures.counter.labels(blame.value)._value.get() for blame in Blame}
+    registry = CollectorRegistry()
+    registry.register(router.failures.counter)
+    counts = {blame: registry.get_sample_value("moray_failures_total", {"blame": blame}) or 0.0 for blame in Blame}
     return {blame: count for blame, count in counts.items() if count}
 
 
@@ -133,8 +137,9 @@ def test_a_report_is_good_once_and_only_the_signers_own_reports_make_it_old(rout
 
 
 def test_one_node_too_many_is_refused_where_all_others_serve() -> None:
-    door = make_door()
-    door._placement.sync({(KEY.address, "0"): frozenset({0})}, 0.0)
+    placement = Placement(NUM_EXPERTS, Rules(), 0.0, max_nodes=1)
+    placement.sync({(KEY.address, "0"): frozenset({0})}, 0.0)
+    door = make_door(placement)
     with pytest.raises(JoinRefused) as refused:
         asyncio.run(door.assignment(signed()))
     assert refused.value.reason_code == "too_many"
@@ -190,11 +195,11 @@ def test_signatures_are_checked_aside_and_when_too_many_wait_more_are_turned_awa
 def test_who_says_the_same_twice_at_once_is_heard_once() -> None:
     door = make_door()
 
-    async def ask() -> list[object]:
-        return await asyncio.gather(door.assignment(signed()), door.assignment(signed()), return_exceptions=True)
+    async def ask() -> None:
+        outcomes = await asyncio.gather(door.assignment(signed()), door.assignment(signed()), return_exceptions=True)
+        assert sorted(isinstance(outcome, JoinRefused) for outcome in outcomes) == [False, True]
 
-    outcomes = asyncio.run(ask())
-    assert sorted(isinstance(outcome, JoinRefused) for outcome in outcomes) == [False, True]
+    asyncio.run(ask())
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_report_is_nobodys_failure(router: Router) -> None:

@@ -13,7 +13,8 @@ import moray.router.placement as placement_module
 from moray.errors import JoinRefused
 from moray.node_report import NodeReport
 from moray.router.assignment import Rules
-from moray.router.holdings import Node, Replicas
+from moray.router.heat import Heat
+from moray.router.holdings import Holdings, Node, Replicas
 from moray.router.placement import (
     FORGOTTEN_AFTER_S,
     LOOK_PERIOD_S,
@@ -23,6 +24,7 @@ from moray.router.placement import (
     Placement,
     unique_id,
 )
+from moray.router.rebalancing import Move
 from report_kit import a_report
 
 NUM_EXPERTS = 5
@@ -50,15 +52,20 @@ class PlacementMachine(RuleBasedStateMachine):
     keys = st.tuples(st.sampled_from("abc"), st.sampled_from(["1", "2"]))
     experts = st.lists(st.integers(0, NUM_EXPERTS - 1), max_size=3, unique=True)
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(
+        held=st.dictionaries(keys, st.frozensets(st.integers(0, 1), min_size=1), max_size=6), wanted=st.integers(1, 2)
+    )
+    def begin(self, held: dict[Key, frozenset[int]], wanted: int) -> None:
+        """Nodes that hold the same few experts, so that there is something to move."""
         self.now_s = 1000.0
-        self.placement = Placement(NUM_EXPERTS, RULES, self.now_s)
+        self.placement = Placement(NUM_EXPERTS, Rules(wanted, rest_s=0.0), self.now_s - FORGOTTEN_AFTER_S)
         self.reports: dict[Key, NodeReport] = {}  # the last of each node that the router knows
         self.told: dict[Key, frozenset[int]] = {}  # and what it is to hold by now
         self.live: dict[Key, frozenset[int]] = {}
         self.heard_s: dict[Key, float] = {}
         self.heat = COLD
+        for key, experts in held.items():
+            self.live[key] = self.report(report_of(key, len(experts), experts))
 
     def report(self, report: NodeReport) -> frozenset[int]:
         key = report.signer, report.node_id
@@ -81,18 +88,15 @@ class PlacementMachine(RuleBasedStateMachine):
     def report_with_a_wish(self, key: Key, asked: list[int], spare: int) -> None:
         assert self.report(report_of(key, len(asked) + spare, asked=asked)) == set(asked)
 
-    @precondition(lambda self: self.reports)
     @rule()
     def everybody_reports_again(self) -> None:
         for key, report in list(self.reports.items()):
             before = self.told[key]
             assert self.report(report) == before
 
-    @precondition(lambda self: self.told)
-    @rule(data=st.data())
-    def serve_what_was_told(self, data: st.DataObject) -> None:
-        key = data.draw(st.sampled_from(sorted(self.told)))
-        self.live[key] = self.told[key]
+    @rule(operators=st.sampled_from(["abc", "a", "bc"]))
+    def serve_what_was_told(self, operators: str) -> None:
+        self.live |= {key: experts for key, experts in self.told.items() if key[0] in operators}
 
     @rule(key=st.tuples(st.sampled_from(["", "a"]), st.sampled_from(["1", "own"])), experts=experts)
     def serve_something(self, key: Key, experts: list[int]) -> None:
@@ -107,9 +111,11 @@ class PlacementMachine(RuleBasedStateMachine):
     def change_heat(self, heat: list[float]) -> None:
         self.heat = np.array(heat)
 
-    @rule(later_s=st.sampled_from([0.0, 2.0, 20.0, 60.0, 91.0, 901.0]))
-    def time_passes(self, later_s: float) -> None:
+    @rule(later_s=st.sampled_from([0.0, 2.0, 20.0, 60.0, 91.0, 901.0]), is_reported=st.booleans())
+    def time_passes(self, later_s: float, is_reported: bool) -> None:
         self.now_s += later_s
+        if is_reported:
+            self.everybody_reports_again()
         self.sync()
         for move in self.placement.look(self.heat, self.now_s):
             key = next(key for key in self.told if unique_id(*key) == move.node_id)
@@ -188,7 +194,7 @@ class Clocked:
     def __init__(self, **limits: int) -> None:
         self.placement = Placement(NUM_EXPERTS, RULES, -FORGOTTEN_AFTER_S, **limits)
         self.now_s, self.live, self.reporting = 0.0, dict[Key, frozenset[int]](), dict[Key, NodeReport]()
-        self.moves = 0
+        self.moves, self.heat = 0, COLD
 
     def report(self, key: Key, *args: object, **kwargs: object) -> set[int]:
         report = report_of(key, *args, **kwargs)  # type: ignore[arg-type]
@@ -207,7 +213,7 @@ class Clocked:
             for report in self.reporting.values():
                 self.placement.report(report, self.now_s)
             self.placement.sync(self.live, self.now_s)
-            self.moves += len(self.placement.look(COLD, self.now_s))
+            self.moves += len(self.placement.look(self.heat, self.now_s))
 
     def node(self, key: Key) -> Node | None:
         return self.placement.holdings.nodes.get(unique_id(*key))
@@ -232,6 +238,15 @@ def test_with_fewer_slots_the_least_wanted_go_and_with_more_the_most_wanted_come
     assert network.report(A1, num_slots=4) == {1, 2, 3, 4}
     assert network.report(A1, num_slots=3) == {2, 3, 4}
     assert network.report(A1, num_slots=4) == {1, 2, 3, 4}
+
+
+def test_what_a_node_itself_holds_makes_no_expert_less_wanted_when_it_has_to_choose() -> None:
+    network = Clocked()
+    network.live = {OWN: frozenset({0})}
+    network.heat = np.array([100.0, 0, 0, 0, 0])
+    network.pass_time(1)
+    assert network.report(A1, num_slots=2, experts=[0, 1]) == {0, 1}
+    assert network.report(A1, num_slots=1) == {1}  # cold, and nobody else's
 
 
 def test_experts_that_an_operator_names_are_given_as_named_and_never_moved() -> None:
@@ -267,9 +282,9 @@ def test_what_drains_counts_as_gone_at_once_and_its_expert_is_taken_over() -> No
     assert network.report(A1, is_draining=True) == {4} and network.planned() == {0, 1, 2, 3}
     assert network.told(B1) == {3}
     network.pass_time(URGENT_LOOK_PERIOD_S)
-    assert network.told(B1) == {4} and network.planned() == EVERYTHING
     node = network.node(B1)
-    assert node is not None and node.fetching == {4}
+    assert node is not None and node.experts == node.fetching == {4} and network.planned() == EVERYTHING
+    assert network.told(B1) == {4}
 
 
 def test_a_node_that_drains_and_is_new_here_is_sent_after_nothing() -> None:
@@ -284,9 +299,13 @@ def test_a_node_that_goes_silent_is_forgotten_and_frees_its_experts() -> None:
     network = Clocked()
     network.report(A1, num_slots=2)
     network.live[A1] = frozenset(network.told(A1))
+    network.pass_time(1, steps=2)
+    node = network.node(A1)
+    assert node is not None and not node.is_pinned
     del network.reporting[A1]
     network.pass_time(1000, steps=10)
-    assert network.node(A1) is not None  # it answers
+    node = network.node(A1)
+    assert node is not None and node.is_pinned  # it answers, but nobody could tell it anything
     del network.live[A1]
     network.pass_time(FORGOTTEN_AFTER_S)
     assert len(network.planned()) == 2
@@ -367,6 +386,27 @@ def test_who_only_reports_gets_no_more_time_by_other_wishes_slots_or_names() -> 
     assert network.planned() == {0, 1, 2, 3, 4}
 
 
+def test_an_operator_that_has_served_and_left_is_trusted_when_it_comes_back() -> None:
+    network = Clocked()
+    told = network.report(A1)
+    network.live[A1] = frozenset(told)
+    network.pass_time(1)
+    network.live.clear()
+    network.reporting.clear()
+    network.pass_time(2 * RESERVED_S, steps=2)
+    assert network.node(A1) is None
+    assert network.report(A2) == network.planned() != set()
+
+
+def test_a_node_that_cannot_fetch_what_it_was_told_is_not_sent_after_something_else_instead() -> None:
+    network = Clocked()
+    for key in (A1, B1):
+        network.live[key] = frozenset({0})
+        network.report(key, num_slots=2, experts=[0, 1], asked=[0] if key == B1 else [])
+    network.pass_time(2 * RESERVED_S, steps=100)
+    assert network.planned() == {0} and network.moves == 0 and network.told(A1) == {0, 1}
+
+
 def test_nodes_of_two_operators_may_have_the_same_name() -> None:
     network = Clocked()
     assert network.report(A1, asked=[1]) == {1} and network.report(B1, asked=[2]) == {2}
@@ -406,7 +446,12 @@ def test_looks_begin_once_everybody_could_report_and_are_frequent_while_an_exper
     served: frozenset[int], period_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = list[float]()
-    monkeypatch.setattr(placement_module, "choose_moves", lambda *arguments: looked.append(arguments[2]) or [])
+
+    def choose_none(_holdings: Holdings, _heat: Heat, now_s: float, _rules: Rules) -> list[Move]:
+        looked.append(now_s)
+        return []
+
+    monkeypatch.setattr(placement_module, "choose_moves", choose_none)
     placement = Placement(NUM_EXPERTS, RULES, 0.0)
     for second in range(300):
         placement.sync({OWN: served}, float(second))
