@@ -19,15 +19,13 @@ from moray.router.gateway_metrics import CountRequests, GatewayMetrics
 from moray.router.gateway_settings import GatewaySettings
 from moray.router.generation_plan import plan_generation
 from moray.router.generator import Generator
-from moray.router.http_body import read_body, unless_disconnected
+from moray.router.http_body import CLIENT_LEFT, read_body, unless_disconnected
 from moray.router.http_errors import UnknownModel, add_error_handlers, blame_of, error_reply
 from moray.router.openai_api import ChatRequest, CompletionRequest, parse_chat, parse_completion
 from moray.router.openai_replies import ChatFormat, CompletionFormat, Reply, ReplyFormat
 from moray.router.sse import EventStream, with_error_event
 from moray.router.tokenizer import ModelTokenizer
 from moray.router.users import user_of
-
-CLIENT_LEFT = 499  # never reaches anyone; nginx's number
 
 
 def create_app(

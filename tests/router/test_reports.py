@@ -31,7 +31,7 @@ from report_kit import NETWORK_ID, REPORT, ROUTER, a_report
 
 NUM_EXPERTS, CHAIN_ID, NOW = 4, 31337, REPORT["reported_at"]
 KEY, OTHER_KEY = (NodeKey.from_bytes(bytes(31) + last) for last in (b"\x07", b"\x08"))
-IDENTITY = NetworkIdentity(NETWORK_ID, "model-a", "float32", NUM_EXPERTS, ROUTER, b"", CHAIN_ID)
+IDENTITY = NetworkIdentity(NETWORK_ID, "model-a", "float32", NUM_EXPERTS, ROUTER, CHAIN_ID)
 
 
 def make_door(placement: Placement | None = None, **limits: Any) -> ReportDoor:
