@@ -43,8 +43,10 @@ class NodeState(BaseModel):
 
     @property
     def is_running(self) -> bool:
+        """A process that has ended and was not waited for by its parent is not."""
         with suppress(psutil.Error):
-            return bool(psutil.Process(self.pid).create_time() == self.pid_started)
+            process = psutil.Process(self.pid)
+            return bool(process.create_time() == self.pid_started and process.status() != psutil.STATUS_ZOMBIE)
         return False
 
 
