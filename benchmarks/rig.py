@@ -11,7 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing.process import BaseProcess
@@ -20,9 +20,10 @@ from pathlib import Path
 import torch
 
 from moray import wire
+from moray.cli.launch import reserve_port
 from moray.experts.executor import Executor
 from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
-from moray.experts.routes import OwnRoute
+from moray.experts.routes import OwnRoute, Route, SignedRoute
 from moray.experts.row_format import row_format
 from moray.experts.served import served_experts
 from moray.experts.sharding import write_shards
@@ -31,8 +32,11 @@ from moray.experts.threads import row_threads
 from moray.experts.uplink import ReplicaIdentity
 from moray.experts.uplink_threads import UplinkThreads
 from moray.experts.weights import pack_expert
+from moray.node_key import NodeKey
+from moray.nodes.signing import SIGNING_SOCKET, Membership, SigningServer, signing
+from moray.nodes.tls_identity import ensure_tls_identity
 from moray.router.backbone import load_backbone
-from moray.router.credentials import TokenCredentials
+from moray.router.credentials import Credentials, SignedCredentials, TokenCredentials
 from moray.router.directory import Directory
 from moray.router.engine import Engine
 from moray.router.engine_thread import EngineThread
@@ -41,6 +45,8 @@ from moray.router.kv_cache import pages_needed
 from moray.router.listener import Acceptor, NetworkIdentity, listen
 from moray.router.network_experts import NetworkExperts
 from moray.router.scheduler import SchedulerLimits
+from moray.router.sockets import bind
+from moray.router.tls_listener import TlsListener, server_context
 from moray.router.transport import ExpertTransport, LocalExperts
 from moray.types import (
     DataAddress,
@@ -48,6 +54,7 @@ from moray.types import (
     GenerationRequest,
     NumericClass,
     OverlapMode,
+    PublicAddress,
     RequestId,
     SamplingParams,
 )
@@ -69,6 +76,7 @@ class Plan:
     threads: int = 1
     overlap: OverlapMode = "off"
     over_tcp: bool = False  # as replicas on other machines; else over a Unix socket, as those on the router's
+    over_tls: bool = False  # as nodes of other operators, signed
     over_wan: bool = False  # over TCP through a proxy, ``Rig.wan``, where replica i has line i
     timeout_s: float = 10.0  # for one answer
 
@@ -84,10 +92,23 @@ class Rig:
         self._folder = tempfile.TemporaryDirectory()
         is_local = not (plan.over_tcp or plan.over_wan)
         self.address = DataAddress(HOST, 0, f"{self._folder.name}/router.sock" if is_local else "")
+        self._undo = ExitStack()
+        self.public: PublicAddress | None = self._open_to_others() if plan.over_tls else None
         self.directory = Directory(self._source.architecture.num_experts)
         self._spawn, self.replicas = multiprocessing.get_context("spawn"), dict[int, BaseProcess]()
         self.start_router()
         self.wan = WanProxy(self.address[:2], len(plan.experts or ())) if plan.over_wan else None
+
+    def _open_to_others(self) -> PublicAddress:
+        """Where they are to dial, and somebody who signs for them."""
+        folder = Path(self._folder.name)
+        self._tls = ensure_tls_identity(folder)
+        public = PublicAddress(HOST, reserve_port(HOST, 0, "--public-port"), self._tls.sha256)
+        source, pins = self._source, {str(public): self._tls.sha256}
+        member = Membership("bench", 0, source.model_id, source.numeric_class, "bench", pins)
+        server = SigningServer(folder / SIGNING_SOCKET, NodeKey.from_bytes(secrets.token_bytes(32)), member)
+        self._undo.enter_context(signing(server))
+        return public
 
     def start_router(self) -> None:
         """Again after ``stop_router``: at the same address, with nobody joined."""
@@ -101,8 +122,12 @@ class Rig:
     def start_replica(self, number: int, lies: bool = False) -> None:
         """In the place of the one that was there before, if any."""
         assert self.plan.experts is not None
-        address = self.address if self.wan is None else DataAddress(*self.wan.addresses[number])
-        arguments = (self.plan.model, tuple(self.plan.experts[number]), f"replica-{number}", address, self.token, lies)
+        route: Route = OwnRoute(self.address, self.token)
+        if self.public is not None:
+            route = SignedRoute(self.public, f"{self._folder.name}/{SIGNING_SOCKET}", allow_private=True)
+        elif self.wan is not None:
+            route = OwnRoute(DataAddress(*self.wan.addresses[number]), self.token)
+        arguments = self.plan.model, tuple(self.plan.experts[number]), f"replica-{number}", route, lies
         self.replicas[number] = self._spawn.Process(target=run_replica, args=arguments, daemon=True)
         self.replicas[number].start()
 
@@ -125,6 +150,7 @@ class Rig:
             process.join()
         if self.wan is not None:
             self.wan.stop()
+        self._undo.close()
         self._folder.cleanup()
 
     def complete(self, prompts: Sequence[Sequence[int]], num_tokens: int) -> list[list[int]]:
@@ -173,15 +199,25 @@ class Rig:
             yield LocalExperts(self._source)
             return
         num_experts, numeric_class = self._source.architecture.num_experts, self._source.numeric_class
-        identity = NetworkIdentity("bench", self._source.model_id, numeric_class, num_experts, "bench")
-        acceptor = Acceptor(identity, self.directory, TokenCredentials(self.token), KnownAnswers(self._source))
-        servers = await listen(acceptor, self.address)
-        self.address = self.address._replace(port=servers[0].sockets[0].getsockname()[1])
-        watch = asyncio.create_task(acceptor.watch())
+        identity = NetworkIdentity(
+            "bench", self._source.model_id, numeric_class, num_experts, str(self.public or "bench")
+        )
+        credentials: Credentials = TokenCredentials(self.token)
+        if self.public is not None:
+            credentials = SignedCredentials(bytes.fromhex(self.public.tls_cert_sha256), time.time)
+        acceptor = Acceptor(identity, self.directory, credentials, KnownAnswers(self._source))
+        tasks, servers = [asyncio.create_task(acceptor.watch())], list[asyncio.Server]()
+        if self.public is not None:
+            listener = TlsListener(acceptor, server_context(str(self._tls.certificate), str(self._tls.key)))
+            tasks.append(listener.start(bind(HOST, self.public.port, "--public-port")))
+        else:
+            servers = await listen(acceptor, self.address)
+            self.address = self.address._replace(port=servers[0].sockets[0].getsockname()[1])
         try:
             yield NetworkExperts(self.directory, acceptor.counters, self.plan.timeout_s, row_format(numeric_class))
         finally:
-            watch.cancel()
+            for task in tasks:
+                task.cancel()
             for server in servers:
                 server.close()
             self.directory.close_all("the benchmark is over")
@@ -200,9 +236,7 @@ def running(plan: Plan, wrap: Callable[[ExpertTransport], ExpertTransport] = lam
         rig.stop()
 
 
-def run_replica(
-    model: Path, experts: tuple[int, ...], name: str, address: DataAddress, token: bytes, lies: bool
-) -> None:
+def run_replica(model: Path, experts: tuple[int, ...], name: str, route: Route, lies: bool) -> None:
     """``lies``: it computes every expert with the weights of the next one, whatever digests it gives."""
     logging.disable(logging.WARNING)  # it dials until it is ended
     torch.set_num_threads(1)
@@ -215,7 +249,7 @@ def run_replica(
     digests = wire.digest_of(known_digests(source, experts))
     identity = ReplicaIdentity("bench", name, experts, digests, source.model_id, source.numeric_class)
     served = served_experts(weights, CAPACITY_ROWS)
-    threads = UplinkThreads([OwnRoute(address, token)], identity, executor, time.time_ns, served)
+    threads = UplinkThreads([route], identity, executor, time.time_ns, served)
     threads.start()
     parent = multiprocessing.parent_process()
     while threads.are_alive and parent is not None and parent.is_alive():  # however the benchmark ends
