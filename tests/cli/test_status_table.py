@@ -9,6 +9,7 @@ from moray.cli.network import show_network
 
 def test_each_state_of_a_node_is_shown_once_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
     node = {
+        "signer": "",
         "node_id": "node-0",
         "pids": [11, 12, 13],
         "experts": [4],
