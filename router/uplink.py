@@ -23,6 +23,7 @@ from moray.router.blame import Blame
 from moray.router.credentials import Verification
 from moray.router.health import Circuit, Health
 from moray.router.pace import STALE_AFTER_S, Pace
+from moray.router.rate_limit import source_of
 from moray.router.selection import Candidate
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class Uplink(asyncio.Protocol):
         connection, is_tls = transport.get_extra_info("socket"), transport.get_extra_info("sslcontext") is not None
         self._fd = connection.fileno() if connection is not None and not is_tls else -1
         self.peer = str((transport.get_extra_info("peername") or "?")[0])  # gone already: no name
+        self.source = source_of(self.peer)
         if not self._acceptor.admit_connection(self):
             self.close("too many connections from this address wait for their handshake")
             return
@@ -228,7 +230,7 @@ class Uplink(asyncio.Protocol):
         """Raises JoinRefused."""
         self.join = join
         try:
-            self._acceptor.directory.claim(self)
+            self._acceptor.claim(self)
         except JoinRefused:
             self.join = None
             raise
