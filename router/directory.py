@@ -29,7 +29,7 @@ class Directory:
         self.usual = UsualLatency()
         self._faults = OrderedDict[
             tuple[str, str], int
-        ]()  # by signer and node, of its own making; they outlast uplinks
+        ]()  # of its own making, by signer and node; they outlast uplinks
         self._by_expert: dict[int, list[Uplink]] = {expert: [] for expert in range(num_experts)}
         self._missing = frozenset(range(num_experts))
         self.only_lanes: Lanes | None = None  # where every expert has one usable replica: nothing is to be chosen

@@ -19,6 +19,7 @@ import numpy as np
 from moray import wire
 from moray.errors import JoinRefused, MorayError, WireError
 from moray.experts.compiled import Array
+from moray.quoting import quoted
 from moray.router.blame import Blame
 from moray.router.credentials import Verification
 from moray.router.health import Circuit, Health
@@ -37,7 +38,6 @@ LARGE_BYTES = 64 << 10  # smaller frames cannot pile up: MAX_UNANSWERED ends it 
 MAX_UNANSWERED = 256  # dispatches given up on; a peer that owes more is closed
 MAX_PONGS = 1000  # more than pings by so many, and a peer is closed: all other frames answer what it was asked
 MAX_UNREAD_BYTES = 2 * wire.MAX_FRAME_BYTES  # written and not taken by the peer; beyond it the peer is closed
-MAX_REASON = 200  # characters of a peer's own words that are kept
 
 
 class UplinkKey(NamedTuple):
@@ -186,7 +186,7 @@ class Uplink(asyncio.Protocol):
             case wire.Failure(seq, code, reason):
                 logger.warning("%r failed a dispatch: %r: %r", self.join.replica_id, code, reason)
                 blame = Blame.GATEWAY if code == "bad_dispatch" else Blame.NODE
-                said = readable(f"{code}: {reason}")
+                said = quoted(f"{code}: {reason}")
                 if seq in self._in_flight:
                     self.health = self.health.failed(said, self.heard_at, self._rng)
                 self._take_refusal(seq, said, blame)
@@ -195,7 +195,7 @@ class Uplink(asyncio.Protocol):
                 self.rows_waiting = message.rows_waiting
             case wire.Drain(reason) if not self.is_draining:
                 logger.info("%r drains: %r", self.join.replica_id, reason)
-                self.is_draining, self._drain_reason, self._draining_at = True, readable(reason), self.heard_at
+                self.is_draining, self._drain_reason, self._draining_at = True, quoted(reason), self.heard_at
                 self._acceptor.directory.refresh()
             case _:
                 raise WireError(f"an uplink does not send {message.kind} now")
@@ -405,8 +405,3 @@ class Uplink(asyncio.Protocol):
 
 def key_of(join: wire.Join) -> UplinkKey:
     return UplinkKey(join.signer, join.node_id, join.replica_id)
-
-
-def readable(said: str) -> str:
-    """A peer's words for logs and terminals: one line, no control characters."""
-    return "".join(char if char.isprintable() else " " for char in said[:MAX_REASON])

@@ -381,7 +381,8 @@ async def test_only_so_many_of_one_address_or_one_key_are_examined_at_a_time(
 async def test_a_name_that_could_do_harm_where_it_is_shown_is_refused(field: str, name: str, tmp_path: Path) -> None:
     async with open_public_router(tmp_path) as router:
         peer, hello = await greeted(router.port)
-        assert await refusal(peer, signed_join(router, hello, **{field: name})) == "wrong_name"
+        changes: dict[str, Any] = {field: name}
+        assert await refusal(peer, signed_join(router, hello, **changes)) == "wrong_name"
 
 
 @in_event_loop
