@@ -29,7 +29,7 @@ class Connection(Protocol):
         """Some bytes; none at the connection's end; None when nothing came in READ_TIMEOUT_S."""
         ...
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | memoryview) -> None:
         """All of it. Raises TimeoutError for a peer that does not read, OSError for one that is gone."""
         ...
 
@@ -57,7 +57,7 @@ class PlainConnection:
         except OSError:
             return b""
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | memoryview) -> None:
         try:
             self._socket.sendall(data)
         except BlockingIOError:
@@ -82,7 +82,7 @@ class TlsConnection:
         except OSError:  # a broken TLS stream too
             return b""
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | memoryview) -> None:
         self._socket.settimeout(SEND_TIMEOUT_S)
         self._socket.sendall(data)
 

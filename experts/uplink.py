@@ -21,10 +21,12 @@ from moray.experts.credentials import Credentials
 from moray.experts.executor import Executor
 from moray.experts.served import ServedExperts, ServingRoom
 from moray.experts.serving_kernel import BEATS, CANNOT_SEND, CLOSED, IS_STOPPED, NUM_PULSES, ROWS_DONE
+from moray.quoting import quoted
 
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT_S = 10.0
+SEND_BYTES = 16 << 10  # between two signs of life: a record of TLS, for each of which a router has its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class ExpertUplink:
                 logger.info("%s serves %r", self._identity.replica_id, self._hello.router if self._hello else "")
             case wire.Reject(code, reason):
                 self.was_welcomed = False  # after all
-                raise JoinRefused(code, reason)
+                raise JoinRefused(quoted(code), quoted(reason))
             case wire.Ping(token):
                 self._write(wire.Pong(token, 0, self._executor.rows_done + int(self._pulse[ROWS_DONE])))
             case _:
@@ -187,8 +189,11 @@ class ExpertUplink:
         self._credentials.check(expected, welcome)
 
     def _write(self, message: wire.Message) -> None:
+        frame = memoryview(wire.encode(message))
         try:
-            self._connection.send(wire.encode(message))
+            for start in range(0, len(frame), SEND_BYTES):
+                self._on_beat()  # a router that reads slowly holds up its own uplink, and is no stuck thread
+                self._connection.send(frame[start : start + SEND_BYTES])
         except TimeoutError:
             raise WireError("the router does not read what it is sent") from None
         except OSError:

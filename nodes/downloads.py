@@ -26,8 +26,9 @@ from moray.experts.manifest import (
     read_manifest,
 )
 from moray.files import sync_directory, write_private
-from moray.nodes.guarded_http import Fetcher, quoted
+from moray.nodes.guarded_http import Fetcher
 from moray.nodes.state import hold_lock, open_state_dir
+from moray.quoting import quoted
 
 Report = Callable[[int, int, int], None]  # expert, bytes of its shard that are here, bytes of its shard
 

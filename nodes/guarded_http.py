@@ -25,6 +25,7 @@ from pydantic import BaseModel, ValidationError
 
 from moray.dialling import dial
 from moray.errors import DownloadFailed
+from moray.quoting import quoted
 from moray.web_address import plain_url
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 PACE_BYTES = 64 << 10  # of a file, in ``patience_s``
 MAX_ERROR_BYTES = 16 << 10  # read of the body of an error
-MAX_QUOTED_CHARACTERS = 200
 _READ_BYTES = 64 << 10
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-")
 
@@ -240,8 +240,3 @@ def _left_s(deadline_s: float) -> float:
     if left_s <= 0:
         raise TimeoutError
     return left_s
-
-
-def quoted(text: str) -> str:
-    """What others wrote, fit for one line of a message."""
-    return "".join(char if char.isprintable() else "?" for char in text[:MAX_QUOTED_CHARACTERS])

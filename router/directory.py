@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 
 import numpy as np
 
@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 MAX_KNOWN = 100_000  # incarnations that are remembered; of those that left, the longest unseen are forgotten first
 MAX_UPLINKS_PER_SIGNER = 1024
+MAX_FAULTY = 10_000  # nodes whose faults are remembered
 
 
 class Directory:
@@ -26,7 +27,9 @@ class Directory:
         self.num_experts = num_experts
         self.uplinks: dict[UplinkKey, Uplink] = {}
         self.usual = UsualLatency()
-        self.faults: Counter[tuple[str, str]] = Counter()  # by signer and node, of its own making; they outlast uplinks
+        self._faults = OrderedDict[
+            tuple[str, str], int
+        ]()  # of its own making, by signer and node; they outlast uplinks
         self._by_expert: dict[int, list[Uplink]] = {expert: [] for expert in range(num_experts)}
         self._missing = frozenset(range(num_experts))
         self.only_lanes: Lanes | None = None  # where every expert has one usable replica: nothing is to be chosen
@@ -38,7 +41,10 @@ class Directory:
         assert uplink.join is not None
         key, incarnation = uplink.key, uplink.join.incarnation
         self.check_incarnation(key, incarnation)
-        if key.signer and sum(other.signer == key.signer for other in self.uplinks) >= MAX_UPLINKS_PER_SIGNER:
+        if (
+            key.signer
+            and sum(other.signer == key.signer and other != key for other in self.uplinks) >= MAX_UPLINKS_PER_SIGNER
+        ):
             raise JoinRefused("too_many_uplinks", f"{key.signer} has {MAX_UPLINKS_PER_SIGNER} already; close some")
         self._incarnations[key] = incarnation
         self._incarnations.move_to_end(key)
@@ -56,7 +62,7 @@ class Directory:
     def register(self, uplink: Uplink) -> None:
         """From now on it gets work, and an older incarnation none. One that was overtaken since its claim is closed."""
         assert uplink.join is not None
-        if self._incarnations[uplink.key] != uplink.join.incarnation:
+        if self._incarnations.get(uplink.key) != uplink.join.incarnation:
             uplink.close("a newer incarnation joined")
             return
         older = self.uplinks.pop(uplink.key, None)
@@ -69,6 +75,17 @@ class Directory:
         if uplink.join is not None and self.uplinks.get(uplink.key) is uplink:
             del self.uplinks[uplink.key]
             self.refresh()
+
+    def note_fault(self, key: UplinkKey) -> None:
+        """Names of nodes cost nothing, so the one longest without a fault is forgotten where there are too many."""
+        node = key.signer, key.node_id
+        self._faults[node] = self.faults(*node) + 1
+        self._faults.move_to_end(node)
+        if len(self._faults) > MAX_FAULTY:
+            self._faults.popitem(last=False)
+
+    def faults(self, signer: str, node_id: str) -> int:
+        return self._faults.get((signer, node_id), 0)
 
     def close_all(self, reason: str) -> None:
         for uplink in list(self.uplinks.values()):

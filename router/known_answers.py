@@ -43,15 +43,19 @@ class KnownAnswers:
         assert uplink.join is not None
         for expert in uplink.join.experts:
             question = await asyncio.get_running_loop().run_in_executor(self._pool, self.question, expert)
-            outputs = await _ask(uplink, question)
-            if isinstance(outputs, DispatchFailed):
-                raise JoinRefused("no_answer", f"expert {expert} gave no answer to the known-answer test: {outputs}")
-            if not is_right(outputs, question.answer[: len(outputs)]):  # fewer where a replica takes no more
-                raise JoinRefused(
-                    "wrong_answer",
-                    f"expert {expert} of layer {question.layer} computes wrongly; "
-                    "check the shard with `moray model inspect` and the machine's memory",
-                )
+            for start in range(0, len(question.rows), uplink.max_rows):  # in parts for who takes no more at once
+                part = slice(start, start + uplink.max_rows)
+                outputs = await _ask(uplink, question, part)
+                if isinstance(outputs, DispatchFailed):
+                    raise JoinRefused(
+                        "no_answer", f"expert {expert} gave no answer to the known-answer test: {outputs}"
+                    )
+                if not is_right(outputs, question.answer[part]):
+                    raise JoinRefused(
+                        "wrong_answer",
+                        f"expert {expert} of layer {question.layer} computes wrongly; "
+                        "check the shard with `moray model inspect` and the machine's memory",
+                    )
 
     def question(self, expert: int) -> Question:
         rng = np.random.default_rng(secrets.randbits(128))
@@ -61,14 +65,13 @@ class KnownAnswers:
         return Question(expert, layer, rows, compute(rows))
 
 
-async def _ask(uplink: Uplink, question: Question) -> Answer:
+async def _ask(uplink: Uplink, question: Question, part: slice) -> Answer:
     answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
     def take(answer: Answer) -> None:
         if not answered.done():
             answered.set_result(answer)
 
-    num_rows = min(len(question.rows), uplink.max_rows)
-    rows, groups = question.rows[:num_rows], [(question.expert, num_rows)]
-    uplink.dispatch(question.layer, groups, list(range(num_rows)), rows, TIMEOUT_S, take)
+    rows = question.rows[part]
+    uplink.dispatch(question.layer, [(question.expert, len(rows))], list(range(len(rows))), rows, TIMEOUT_S, take)
     return await answered

@@ -18,9 +18,10 @@ from moray.router.credentials import Credentials
 from moray.router.directory import Directory
 from moray.router.pace import Pace
 from moray.router.uplink import Uplink, key_of
-from moray.types import DataAddress
+from moray.types import PLAIN_NAME, DataAddress
 
 MAX_PENDING_PER_ADDRESS = 256  # a whole local network may dial at once
+MAX_EXAMS = 32  # known-answer tests at a time, of one address and of one signer: each reads a shard
 PING_PERIOD_S = 0.5
 SILENT_AFTER_S = 1.5  # without a word; found out within a period more
 CLOSE_AFTER_S = 15.0
@@ -80,31 +81,33 @@ class Acceptor:
         self.counters, self.failures = counters or Counters(), failures or Failures()
         self._pending: Counter[str] = Counter()
         self._handshaking: set[Uplink] = set()
-        self._exams: set[asyncio.Task[None]] = set()
+        self._exams: dict[Uplink, asyncio.Task[None]] = {}
 
     def admit_connection(self, uplink: Uplink) -> bool:
-        if self._pending[uplink.peer] >= MAX_PENDING_PER_ADDRESS:
+        if self._pending[uplink.source] >= MAX_PENDING_PER_ADDRESS:
             return False
-        self._pending[uplink.peer] += 1
+        self._pending[uplink.source] += 1
         self._handshaking.add(uplink)
         return True
 
     def handshake_done(self, uplink: Uplink) -> None:
         if uplink in self._handshaking:
             self._handshaking.discard(uplink)
-            self._pending[uplink.peer] -= 1
-            if not self._pending[uplink.peer]:
-                del self._pending[uplink.peer]
+            self._pending[uplink.source] -= 1
+            if not self._pending[uplink.source]:
+                del self._pending[uplink.source]
 
     def connection_closed(self, uplink: Uplink) -> None:
         self.handshake_done(uplink)
         self.directory.remove(uplink)
+        if uplink in self._exams:
+            self._exams[uplink].cancel()  # nobody hears the answer, and others wait for theirs
 
     def note_failure(self, uplink: Uplink, blame: Blame) -> None:
         """A dispatch came to nothing, or to a wrong answer. Only what is a node's own fault touches its standing."""
         self.failures.count(blame)
         if blame is Blame.NODE and uplink.join is not None:
-            self.directory.faults[uplink.join.signer, uplink.join.node_id] += 1
+            self.directory.note_fault(uplink.key)
 
     def make_hello(self) -> wire.Hello:
         identity = self.identity
@@ -134,12 +137,26 @@ class Acceptor:
             raise JoinRefused("wrong_router", "the Join names another router")
         if sorted(set(join.experts)) != join.experts or join.experts[-1] >= identity.num_experts:
             raise JoinRefused("wrong_experts", f"experts must ascend and stay below {identity.num_experts}")
+        if not (PLAIN_NAME.fullmatch(join.node_id) and PLAIN_NAME.fullmatch(join.replica_id)):
+            raise JoinRefused("wrong_name", "names of nodes and replicas are letters, digits and . _ : -, 128 at most")
+        if not join.capacity:
+            raise JoinRefused("wrong_capacity", "a replica without room for a row answers nothing; give it some")
         self.credentials.check(hello, join)
         if identity.shard_digests:
             expected = wire.digest_of([identity.shard_digests[expert] for expert in join.experts])
             if expected != join.shards_digest:
                 raise JoinRefused("wrong_shard", "the shards are not those of the manifest; fetch them again")
         self.directory.check_incarnation(key_of(join), join.incarnation)
+
+    def claim(self, uplink: Uplink) -> None:
+        """Its Join is verified. Raises JoinRefused where its address or its signer has enough, or it comes too late."""
+        if uplink.key.signer:
+            examined = sum(
+                other.source == uplink.source or other.key.signer == uplink.key.signer for other in self._exams
+            )
+            if examined >= MAX_EXAMS:
+                raise JoinRefused("too_many_joins", f"{MAX_EXAMS} replicas from here are examined; dial again later")
+        self.directory.claim(uplink)
 
     def welcome(self, hello: wire.Hello, join: wire.Join) -> wire.Welcome:
         uplink_id = wire.uplink_id(hello, join)
@@ -158,9 +175,8 @@ class Acceptor:
         if self._examiner is None:
             self.directory.register(uplink)
             return
-        exam = asyncio.create_task(self._examine(uplink, self._examiner))
-        self._exams.add(exam)
-        exam.add_done_callback(self._exams.discard)
+        exam = self._exams[uplink] = asyncio.create_task(self._examine(uplink, self._examiner))
+        exam.add_done_callback(lambda _: self._exams.pop(uplink))
 
     async def _examine(self, uplink: Uplink, examiner: Examiner) -> None:
         try:

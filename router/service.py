@@ -178,7 +178,7 @@ class RouterService:
                 "timings": self.engine.timings.snapshot(),
             },
             "nodes": [
-                {"signer": signer, "node_id": node, "faults": self.directory.faults[signer, node], "replicas": replicas}
+                {"signer": signer, "node_id": node, "faults": self.directory.faults(signer, node), "replicas": replicas}
                 for (signer, node), replicas in sorted(nodes.items())
             ],
         }

@@ -19,10 +19,12 @@ import numpy as np
 from moray import wire
 from moray.errors import JoinRefused, MorayError, WireError
 from moray.experts.compiled import Array
+from moray.quoting import quoted
 from moray.router.blame import Blame
 from moray.router.credentials import Verification
 from moray.router.health import Circuit, Health
 from moray.router.pace import STALE_AFTER_S, Pace
+from moray.router.rate_limit import source_of
 from moray.router.selection import Candidate
 
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ LARGE_BYTES = 64 << 10  # smaller frames cannot pile up: MAX_UNANSWERED ends it 
 MAX_UNANSWERED = 256  # dispatches given up on; a peer that owes more is closed
 MAX_PONGS = 1000  # more than pings by so many, and a peer is closed: all other frames answer what it was asked
 MAX_UNREAD_BYTES = 2 * wire.MAX_FRAME_BYTES  # written and not taken by the peer; beyond it the peer is closed
-MAX_REASON = 200  # characters of a peer's own words that are kept
 
 
 class UplinkKey(NamedTuple):
@@ -130,6 +131,7 @@ class Uplink(asyncio.Protocol):
         connection, is_tls = transport.get_extra_info("socket"), transport.get_extra_info("sslcontext") is not None
         self._fd = connection.fileno() if connection is not None and not is_tls else -1
         self.peer = str((transport.get_extra_info("peername") or "?")[0])  # gone already: no name
+        self.source = source_of(self.peer)
         if not self._acceptor.admit_connection(self):
             self.close("too many connections from this address wait for their handshake")
             return
@@ -184,7 +186,7 @@ class Uplink(asyncio.Protocol):
             case wire.Failure(seq, code, reason):
                 logger.warning("%r failed a dispatch: %r: %r", self.join.replica_id, code, reason)
                 blame = Blame.GATEWAY if code == "bad_dispatch" else Blame.NODE
-                said = readable(f"{code}: {reason}")
+                said = quoted(f"{code}: {reason}")
                 if seq in self._in_flight:
                     self.health = self.health.failed(said, self.heard_at, self._rng)
                 self._take_refusal(seq, said, blame)
@@ -193,7 +195,7 @@ class Uplink(asyncio.Protocol):
                 self.rows_waiting = message.rows_waiting
             case wire.Drain(reason) if not self.is_draining:
                 logger.info("%r drains: %r", self.join.replica_id, reason)
-                self.is_draining, self._drain_reason, self._draining_at = True, readable(reason), self.heard_at
+                self.is_draining, self._drain_reason, self._draining_at = True, quoted(reason), self.heard_at
                 self._acceptor.directory.refresh()
             case _:
                 raise WireError(f"an uplink does not send {message.kind} now")
@@ -228,7 +230,7 @@ class Uplink(asyncio.Protocol):
         """Raises JoinRefused."""
         self.join = join
         try:
-            self._acceptor.directory.claim(self)
+            self._acceptor.claim(self)
         except JoinRefused:
             self.join = None
             raise
@@ -403,8 +405,3 @@ class Uplink(asyncio.Protocol):
 
 def key_of(join: wire.Join) -> UplinkKey:
     return UplinkKey(join.signer, join.node_id, join.replica_id)
-
-
-def readable(said: str) -> str:
-    """A peer's words for logs and terminals: one line, no control characters."""
-    return "".join(char if char.isprintable() else " " for char in said[:MAX_REASON])

@@ -25,6 +25,7 @@ from moray.network_manifest import (
     sign_manifest,
 )
 from moray.node_key import NodeKey
+from moray.types import PublicAddress
 from moray.web_address import MAX_URL_CHARACTERS
 
 KEY = NodeKey.from_bytes(bytes(31) + b"\x07")
@@ -348,3 +349,10 @@ def test_any_bytes_are_refused_or_mean_the_same(content: bytes, at: int, cut: in
         assert parse_manifest(whole[:at] + content + whole[at + cut :], KEY.address, NOW_S) == signed()
     except ManifestRefused as error:
         assert error.reason_code in ("malformed", "wrong_owner", "bad_signature")
+
+
+@pytest.mark.parametrize("host", ["203.0.113.5", "router.example", "2001:db8::5"])
+def test_a_router_has_the_name_that_it_gives_itself(host: str) -> None:
+    """Else no node could report to it, or sign a Join for it."""
+    entry = RouterEntry(host=host, port=7443, url="http://a", tls_cert_sha256="ab" * 32)
+    assert entry.name == str(PublicAddress(host, 7443, "ab" * 32))

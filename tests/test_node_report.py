@@ -29,6 +29,7 @@ from moray.node_report import (
     report_typed_data,
     sign_report,
 )
+from moray.types import PLAIN_NAME
 from report_kit import NETWORK_ID, ROUTER, a_report
 
 KEY = NodeKey.from_bytes(bytes(31) + b"\x07")
@@ -44,7 +45,7 @@ REPORTS = st.builds(
     format_version=st.just(1),
     network_id=st.just(NETWORK_ID),
     router=st.just(ROUTER),
-    node_id=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
+    node_id=st.from_regex(PLAIN_NAME, fullmatch=True),
     num_slots=st.integers(1, 1024),
     experts=EXPERTS,
     asked=EXPERTS,
@@ -145,6 +146,8 @@ def test_no_field_may_be_missing(name: str) -> None:
         {"format_version": "1"},
         {"network_id": "x" * 129},
         {"node_id": ""},
+        {"node_id": "a\x1b[2J"},
+        {"node_id": "a\n"},
         {"node_id": "x" * 129},
         {"node_id": 7},
         {"signer": ""},

@@ -17,7 +17,7 @@ from moray.errors import BadSetting, BadSignature, ManifestRefused
 from moray.ethereum import is_checksum_address
 from moray.join_signature import Signer
 from moray.node_key import SIGNATURE_BYTES, TypedData, recover, typed_data
-from moray.types import NumericClass
+from moray.types import DataAddress, NumericClass
 from moray.web_address import plain_host, plain_url
 from moray.wire import MAX_U64
 
@@ -73,8 +73,8 @@ class RouterEntry(_Signed):
 
     @property
     def name(self) -> str:
-        """What the router's ``Hello`` calls itself."""
-        return f"{self.host}:{self.port}"
+        """What the router's ``Hello`` calls itself: an IPv6 address in brackets."""
+        return str(DataAddress(self.host, self.port))
 
 
 class NetworkManifest(_Signed):

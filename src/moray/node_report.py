@@ -16,6 +16,7 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from moray.errors import BadSignature, JoinRefused
 from moray.join_signature import Signer
 from moray.node_key import TypedData, recover, typed_data
+from moray.types import PLAIN_NAME
 from moray.wire import U64, Count, Name
 
 MAX_REPORT_BYTES = 8 << 10
@@ -26,7 +27,7 @@ LONGEST_PERIOD_S = 3600.0  # between two reports
 
 T = TypeVar("T")
 
-NodeName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+NodeName = Annotated[str, StringConstraints(pattern=f"^{PLAIN_NAME.pattern}$")]
 Address = Annotated[str, StringConstraints(pattern="^0x[0-9a-fA-F]{40}$")]
 Signature = Annotated[str, StringConstraints(pattern="^0x[0-9a-fA-F]{130}$")]  # 65 bytes
 Experts = Annotated[tuple[Count, ...], Len(0, MAX_SLOTS)]

@@ -5,6 +5,7 @@ Shapes in comments: T tokens, E experts, K chosen per token, D hidden, F interme
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, NewType
 
@@ -13,6 +14,8 @@ NodeId = NewType("NodeId", str)  # one machine of an operator, "node-3"
 ReplicaId = NewType("ReplicaId", str)  # stable across restarts on one node, "expert-3"
 RequestId = NewType("RequestId", str)
 ModelId = NewType("ModelId", str)  # 64 hex digits, see experts.model_identity
+
+PLAIN_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")  # of nodes and replicas, which terminals and logs show
 
 NumericClass = Literal["float32", "int8", "int4"]  # of experts' weights; the rest is always float32
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from time import sleep
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ import torch
 
 from dataplane_kit import LIMIT_S, TOKEN, identity_of
 from moray import wire
-from moray.errors import WireError
+from moray.errors import JoinRefused, WireError
 from moray.experts import connections
 from moray.experts.compiled import Rows
 from moray.experts.connections import PlainConnection
@@ -610,6 +611,58 @@ def test_a_thread_is_silent_for_as_long_as_neither_it_nor_its_kernel_moves(monke
     assert thread.silent_s() == 0
     now = 109.5
     assert thread.silent_s() == 1.5
+
+
+def test_a_thread_that_dials_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that takes its time would otherwise have a replica restarted that serves other routers."""
+    now, dials, may_fail = 100.0, threading.Event(), threading.Event()
+    monkeypatch.setattr("moray.experts.uplink_threads.time.monotonic", lambda: now)
+
+    class Unresolved(OwnRoute):
+        def dial(self) -> NoReturn:
+            dials.set()
+            may_fail.wait(LIMIT_S)
+            raise OSError("no such name")
+
+    route = Unresolved(DataAddress("127.0.0.1", 1), TOKEN)
+    thread = RouterThread(route, "replica", lambda: 1, lambda *_: None)  # type: ignore[arg-type, return-value]
+    thread.start()
+    assert dials.wait(LIMIT_S) and thread.silent_s() == 0
+    now = 160.0
+    assert thread.silent_s() == 0
+    may_fail.set()
+    thread.stop()
+    thread._thread.join(LIMIT_S)
+    assert not thread.is_alive and not thread._is_dialling
+
+
+def test_a_long_answer_gives_signs_of_life_while_it_is_sent() -> None:
+    num_beats, beats_at, sent = 0, list[int](), list[bytes]()
+
+    class Drips:
+        bare_fd = -1
+
+        def send(self, data: bytes | memoryview) -> None:
+            sent.append(bytes(data))
+            beats_at.append(num_beats)
+
+    def beat() -> None:
+        nonlocal num_beats
+        num_beats += 1
+
+    uplink = ExpertUplink(Drips(), None, None, 1, None, on_beat=beat)  # type: ignore[arg-type]
+    result = wire.Result(1, np.ones((100, 100), np.float32))
+    uplink._write(result)
+    assert b"".join(sent) == wire.encode(result) and beats_at == [1, 2, 3]  # 40 kB in pieces of 16 KiB
+
+
+def test_what_a_refusing_router_says_fits_one_line() -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        uplink = ExpertUplink(PlainConnection(near), None, None, 1, None)  # type: ignore[arg-type]
+        with pytest.raises(JoinRefused) as refused:
+            uplink._handle(wire.Reject("no\nWARNING", "\x1b[2J" + "x" * 500))
+    assert str(refused.value).isprintable() and len(str(refused.value)) < 300
 
 
 def test_a_router_that_does_not_read_loses_the_uplink(open_serving: Open, monkeypatch: pytest.MonkeyPatch) -> None:

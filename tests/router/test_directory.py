@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moray.errors import JoinRefused
+from moray.router import directory as directory_module
 from moray.router.blame import Blame
 from moray.router.directory import Directory
 from moray.router.uplink import Uplink, UplinkKey
@@ -154,3 +155,33 @@ def test_the_directory_agrees_with_a_plain_list_of_who_came_and_left(events: lis
                 join(directory, incarnation, [0], replica)
         assert set(serving(directory, 0)) == set(live.values())
         assert directory.missing() == (set() if live else {0})
+
+
+def test_faults_are_remembered_of_so_many_nodes_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory_module, "MAX_FAULTY", 2)
+    directory = Directory(1)
+    for node in ("a", "b", "a", "c"):
+        directory.note_fault(UplinkKey("0x1", node, "replica"))
+    assert [directory.faults("0x1", node) for node in "abc"] == [2, 0, 1]
+
+
+def test_whose_incarnation_was_forgotten_while_it_was_examined_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory_module, "MAX_KNOWN", 1)
+    directory = Directory(1)
+    examined = claim(directory, 3, [0], "first")
+    claim(directory, 3, [0], "second")
+    directory.register(cast(Uplink, examined))
+    assert examined.closed_because and known(directory) == []
+
+
+def test_a_signer_with_all_its_uplinks_may_renew_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory_module, "MAX_UPLINKS_PER_SIGNER", 1)
+    directory, key = Directory(1), UplinkKey("0x1", "node", "replica")
+    for incarnation in (1, 2):
+        uplink = cast(Uplink, FakeUplink(directory, incarnation, [0], key))
+        directory.claim(uplink)
+        directory.register(uplink)
+    assert known(directory) == [uplink]
+    with pytest.raises(JoinRefused) as refused:
+        directory.claim(cast(Uplink, FakeUplink(directory, 1, [0], key._replace(replica_id="other"))))
+    assert refused.value.reason_code == "too_many_uplinks"

@@ -404,7 +404,7 @@ async def test_a_killed_process_is_gone_with_its_connection(patience: None) -> N
         with contextlib.suppress(KeyError):  # the one that was counted before is not there any more
             await streaming
         assert (await traffic.rounds(20))["a"] > 0 and router.experts.missing() == frozenset()
-        assert router.directory.faults["", "node"] == 0  # whose fault it was cannot be told from a lost connection
+        assert router.directory.faults("", "node") == 0  # whose fault it was cannot be told from a lost connection
 
 
 # -- whose fault it is
@@ -458,7 +458,7 @@ async def test_each_failure_is_counted_once_and_only_a_nodes_own_touches_its_sta
         counted = {each: registry.get_sample_value("moray_failures_total", {"blame": each}) for each in Blame}
         assert counted == {each: float(each is blame) for each in Blame}
         assert uplink.failures == {blame: 1}
-        assert router.directory.faults["", "n"] == (blame is Blame.NODE)
+        assert router.directory.faults("", "n") == (blame is Blame.NODE)
 
 
 @in_event_loop
@@ -478,7 +478,7 @@ async def test_one_that_only_fails_is_suspended_with_its_reason_and_the_other_do
         assert uplink_of(router, "bad").condition(monotonic())[1] == (
             f"{MAX_FAILURES} failures in a row, the last: broken:  [31mline one line two"
         )
-        assert router.directory.faults["", "node"] == MAX_FAILURES
+        assert router.directory.faults("", "node") == MAX_FAILURES
 
 
 @in_event_loop

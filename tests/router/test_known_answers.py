@@ -119,7 +119,7 @@ async def test_a_replica_that_computes_rightly_gets_work(
 
 @pytest.mark.parametrize("numeric_class", CLASSES)
 @in_event_loop
-async def test_a_replica_that_takes_fewer_rows_at_once_than_a_question_has_is_asked_fewer(
+async def test_a_replica_that_takes_fewer_rows_at_once_than_a_question_has_is_asked_in_parts(
     sources: dict[NumericClass, ModelSource], numeric_class: NumericClass
 ) -> None:
     source = sources[numeric_class]
@@ -177,6 +177,37 @@ async def assert_never_works(router: Router, experts: set[int]) -> None:
         seen.add(len(router.directory.uplinks))
         await eventually(lambda before=counters.joins_refused: counters.joins_refused > before)  # type: ignore[misc]
     assert counters.joins_refused >= 3 and seen == {0} and experts <= router.directory.missing()
+
+
+@in_event_loop
+async def test_who_takes_one_row_at_a_time_is_asked_all_rows(
+    sources: dict[NumericClass, ModelSource], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Right for usual values, wrong for those that saturate, which are the second row."""
+    source, num_asked = sources["float32"], iter(range(1000))
+    weights = weights_of(source, [0])
+
+    def change(outputs: Array) -> None:
+        if next(num_asked) % 4 == 1:
+            zeros(outputs)
+
+    liar = type("Liar", (Lying,), {"change": staticmethod(change)})
+    executor = liar(weights, source.architecture.hidden_size, 1)
+    async with open_examining(source) as router, open_node(router.port, source, weights, executor=executor):
+        await eventually(lambda: router.acceptor.counters.joins_refused or router.directory.uplinks)
+        assert not router.directory.uplinks
+    assert "wrong_answer: expert 0" in caplog.text
+
+
+@in_event_loop
+async def test_who_takes_no_rows_is_not_welcome(sources: dict[NumericClass, ModelSource]) -> None:
+    """There would be nothing to ask it, and nothing that it could have answered wrongly."""
+    source = sources["float32"]
+    async with open_examining(source) as router:
+        _, answer = await dataplane_kit.dial_and_join(
+            router.port, model_id=source.model_id, numeric_class="float32", capacity=0
+        )
+        assert isinstance(answer, wire.Reject) and answer.code == "wrong_capacity"
 
 
 @pytest.mark.parametrize("lie", LIES)

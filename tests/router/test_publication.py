@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from moray.experts.sharding import write_shards
 from moray.experts.source import open_model
 from moray.experts.store import ShardStore
 from moray.network_manifest import MAX_NETWORK_MANIFEST_BYTES
+from moray.router import publication
 from moray.router.blame import Failures
 from moray.router.http_errors import add_error_handlers
 from moray.router.publication import publication_routes
@@ -149,6 +151,23 @@ def test_a_reader_that_stops_reading_holds_nobody_up(publisher: Publisher) -> No
         assert_not_found(publisher.get("/network/manifest"), "")
     end = publisher.get(f"/model/{large.name}", range="bytes=1073741820-")
     assert end.status_code == 206 and end.content == bytes(4)
+
+
+def test_an_address_has_only_so_many_downloads_at_a_time(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else readers that do not read fill the router's memory."""
+    monkeypatch.setattr(publication, "MAX_DOWNLOADS_PER_ADDRESS", 1)
+    large, small = (publisher.store.manifest.expert_file(expert) for expert in (0, 1))
+    with (publisher.store.folder / large.name).open("r+b") as file:
+        file.truncate(1 << 30)
+    with socket.create_connection(("127.0.0.1", publisher.port), WAIT_S) as stalled:
+        stalled.sendall(f"GET /model/{large.name} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        assert b"200 OK" in stalled.recv(4096)
+        reply = publisher.get(f"/model/{small.name}")
+        assert (reply.status_code, reply.json()["error"]["code"]) == (429, "overloaded")
+        assert reply.headers["retry-after"] == str(publication.RETRY_AFTER_S)
+    until = time.monotonic() + WAIT_S
+    while publisher.get(f"/model/{small.name}").status_code != 200:  # once the router has noticed that it left
+        assert time.monotonic() < until
 
 
 def test_an_unsharded_checkpoint_is_not_given(pristine: Path, tmp_path: Path) -> None:

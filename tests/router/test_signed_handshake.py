@@ -21,8 +21,10 @@ from moray import wire
 from moray.errors import UnsafeAddress, WireError
 from moray.experts.connections import dial_tls
 from moray.join_signature import recover_signer, sign_join
+from moray.node_key import NodeKey
 from moray.nodes.tls_identity import ensure_tls_identity
-from moray.router import credentials, directory, tls_listener
+from moray.router import credentials, directory, listener, tls_listener
+from moray.router.uplink import Uplink
 from moray.types import PublicAddress
 from tls_kit import KEY, OTHER_KEY, PublicRouter, greeted, open_public_router, signed_join
 from wire_kit import bits
@@ -339,6 +341,48 @@ async def test_a_key_has_only_so_many_uplinks(tmp_path: Path, monkeypatch: pytes
         _both = [await joined(router, replica_id=name) for name in ("a", "b")]
         peer, hello = await greeted(router.port)
         assert await refusal(peer, signed_join(router, hello, replica_id="c")) == "too_many_uplinks"
+
+
+class Slow:
+    """An exam that lasts until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.is_over, self.ended = asyncio.Event(), list[str]()
+
+    async def examine(self, uplink: Uplink) -> None:
+        try:
+            await self.is_over.wait()
+        finally:
+            self.ended.append(uplink.key.replica_id)
+
+
+@in_event_loop
+async def test_only_so_many_of_one_address_or_one_key_are_examined_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise whoever makes a key for each of its connections has the router read shards for nobody else."""
+    monkeypatch.setattr(listener, "MAX_EXAMS", 2)
+    async with open_public_router(tmp_path) as router:
+        router.acceptor._examiner = exams = Slow()
+        examined = [await joined(router, key=key, replica_id=key.address) for key in (KEY, OTHER_KEY)]
+        peer, hello = await greeted(router.port)
+        join = signed_join(router, hello, key=NodeKey.from_bytes(b"\3" * 32))
+        assert await refusal(peer, join) == "too_many_joins"
+        examined[0].close()  # who leaves is not examined any further
+        await eventually(lambda: exams.ended == [KEY.address])
+        examined.append(await joined(router))
+        exams.is_over.set()
+        await eventually(lambda: len(router.directory.uplinks) == 2 and not router.acceptor._exams)
+
+
+@pytest.mark.parametrize("name", ["", "[/red]", "a\x1b[2J", "two\nlines", "-a", "é"])
+@pytest.mark.parametrize("field", ["node_id", "replica_id"])
+@in_event_loop
+async def test_a_name_that_could_do_harm_where_it_is_shown_is_refused(field: str, name: str, tmp_path: Path) -> None:
+    async with open_public_router(tmp_path) as router:
+        peer, hello = await greeted(router.port)
+        changes: dict[str, Any] = {field: name}
+        assert await refusal(peer, signed_join(router, hello, **changes)) == "wrong_name"
 
 
 @in_event_loop

@@ -129,7 +129,7 @@ def show_network(summary: dict[str, Any], as_json: bool) -> None:
             f"{state}: {why}" if why else state for state, why in zip(node["states"], node["reasons"], strict=True)
         }
         name = f"{node['node_id']} of {node['signer']}" if node["signer"] else node["node_id"]
-        table.add_row(name, *columns, escape("; ".join(sorted(states)) or "none"))
+        table.add_row(escape(name), *columns, escape("; ".join(sorted(states)) or "none"))
     console.print(table)
 
 
