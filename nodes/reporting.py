@@ -39,8 +39,8 @@ class Reporter:
         """``experts``: on disk and meant to be served. Raises what the first router's answer, or its silence, was, when
         none gives an assignment: DownloadFailed, UnsafeAddress, JoinRefused for an answer that is none."""
         problems: list[MorayError] = []
+        self._last_at = max(int(self._wall_clock()), self._last_at + 1)  # a router takes them in rising order only
         for router in manifest.routers:
-            self._last_at = max(int(self._wall_clock()), self._last_at + 1)  # a router takes them in rising order only
             report = NodeReport(
                 format_version=1,
                 network_id=manifest.network_id,
