@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from moray.errors import DownloadFailed, MorayError
+from moray.errors import DownloadFailed, JoinRefused, MorayError
 from moray.join_signature import Signer
 from moray.network_manifest import NetworkManifest
 from moray.node_report import (
@@ -28,16 +28,18 @@ class Reporter:
         fetcher: Fetcher,
         node_id: str,
         num_slots: int,
+        num_experts: int,
         asked: Sequence[int],
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._key, self._fetcher, self._node_id, self._wall_clock = key, fetcher, node_id, wall_clock
-        self._num_slots, self._asked = num_slots, tuple(asked)
+        self._num_slots, self._num_experts, self._asked = num_slots, num_experts, tuple(asked)
         self._last_at = 0
 
     def report(self, manifest: NetworkManifest, experts: Sequence[int], is_draining: bool = False) -> Assignment:
         """``experts``: on disk and meant to be served. Raises what the first router's answer, or its silence, was, when
-        none gives an assignment: DownloadFailed, UnsafeAddress, JoinRefused for an answer that is none."""
+        none gives an assignment: DownloadFailed, UnsafeAddress, JoinRefused for an answer that is none or that asks for
+        more than this node offers."""
         problems: list[MorayError] = []
         self._last_at = max(int(self._wall_clock()), self._last_at + 1)  # a router takes them in rising order only
         for router in manifest.routers:
@@ -55,7 +57,19 @@ class Reporter:
             body = encode_report(sign_report(self._key, report, manifest.chain_id))
             try:
                 content = self._fetcher.post_json(f"{router.url}/network/assignment", body, MAX_ASSIGNMENT_BYTES)
-                return parse_assignment(content)
+                return self._checked(parse_assignment(content))
             except MorayError as problem:
                 problems.append(problem)
         raise problems[0] if problems else DownloadFailed("the network's manifest names no router")
+
+    def _checked(self, assignment: Assignment) -> Assignment:
+        """A router is not trusted with this machine's disk and memory."""
+        experts = assignment.experts
+        if list(experts) != sorted(set(experts)) or len(experts) > self._num_slots:
+            raise JoinRefused(
+                "malformed", f"assigned {len(experts)} experts to {self._num_slots} slots; ask its operator"
+            )
+        on_offer = self._asked or range(self._num_experts)
+        if unknown := [expert for expert in experts if expert not in on_offer]:
+            raise JoinRefused("malformed", f"assigned expert {unknown[0]}, which is not on offer; ask its operator")
+        return assignment

@@ -165,6 +165,8 @@ def parse_size(text: str) -> int:
 def parse_experts(text: str) -> tuple[int, ...]:
     """Ascending ids of ``3,17``. Raises BadSetting."""
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and part.isascii() and len(part) < 6 for part in parts) or len(set(parts)) < len(parts):
+    are_numbers = all(part.isdecimal() and part.isascii() and len(part) < 6 for part in parts)
+    experts = sorted({int(part) for part in parts}) if are_numbers else []
+    if len(experts) < len(parts):
         raise BadSetting(f"--experts {text!r}: give different numbers with commas between them, 3,17")
-    return tuple(sorted(map(int, parts)))
+    return tuple(experts)
