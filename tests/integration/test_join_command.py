@@ -38,7 +38,7 @@ NUM_EXPERTS = 2
 CONFIG = TINY_CONFIG | {"n_routed_experts": NUM_EXPERTS, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1}
 PROMPT = [5, 6, 7, 41]  # of a vocabulary of 300
 STRANGER = NodeKey.from_bytes(b"\7" * 32).address
-WAIT_S = 60.0
+WAIT_S = 120.0
 KEPT = {"node.lock", "node_name", "models"}  # by a node that was refused, and what it has seen of the network
 
 
@@ -228,7 +228,7 @@ def in_between(network: OpenNetwork) -> Iterator[Between]:
 # --- a node's life
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_life_of_two_nodes_from_joining_to_leaving(
     network: OpenNetwork, manifest: NetworkManifest, refused: Refusals
 ) -> None:

@@ -52,7 +52,7 @@ class Gateway:
     def sign(self, **changes: Any) -> None:
         now_s = int(time.time())
         entry = RouterEntry(host="127.0.0.1", port=7443, url=self.url, tls_cert_sha256="cd" * 32)
-        usual = dict(
+        usual: dict[str, Any] = dict(
             network_id="eels",
             chain_id=0,
             version=1,
@@ -157,7 +157,7 @@ def test_memory_for_no_expert_is_refused(memory_bytes: int, options: NodeOptions
 
 @pytest.mark.parametrize("room", [{"num_slots": 1}, {"memory_bytes": 2 * REPLICA_BYTES}])
 def test_more_experts_than_there_is_room_for_are_refused(
-    room: dict[str, int], options: NodeOptions, model: Manifest
+    room: dict[str, Any], options: NodeOptions, model: Manifest
 ) -> None:
     with pytest.raises(BadSetting, match="--experts names 2 and there is room for 1"):
         count_slots(replace(options, asked=(0, 1), **room), model)

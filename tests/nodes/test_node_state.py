@@ -51,13 +51,13 @@ def state_of(child: subprocess.Popen[str]) -> NodeState:
 
 def test_a_process_runs_until_it_ends_whether_or_not_anybody_waits_for_it(child: subprocess.Popen[str]) -> None:
     state = state_of(child)
-    assert state.is_running
+    was_running = state.is_running
     child.send_signal(signal.SIGKILL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended and is there to be waited for
     assert psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE
-    assert not state.is_running
+    runs_as_zombie = state.is_running
     child.wait()
-    assert not state.is_running
+    assert (was_running, runs_as_zombie, state.is_running) == (True, False, False)
 
 
 def test_another_process_with_the_id_of_one_that_ended_is_not_it(child: subprocess.Popen[str]) -> None:
