@@ -237,6 +237,7 @@ def test_the_life_of_two_nodes_from_joining_to_leaving(
         between.spoil_shards()  # so it is the router that they come from
         with joined(replace(network, join_string=between.join_string), "a") as first:
             eventually((first.state_dir / "node.json").exists)  # it has got its assignment
+            assert first.state()["marker"]  # whoever kills it from now on, what it starts is found
             with joined(network, "b") as second:
                 assert [first.serving()["experts"], second.serving()["experts"]] == [[0], [1]]
                 tokens = completion(network)
