@@ -8,10 +8,11 @@ no router answers they go on serving those they are connected to.
 from __future__ import annotations
 
 import random
+import secrets
 import signal
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from moray.nodes.node_state import (
 )
 from moray.nodes.reporting import Reporter
 from moray.nodes.serve import connected, start_serve
-from moray.nodes.signing import SIGNING_SOCKET, Membership, SigningServer, signing
+from moray.nodes.signing import Membership, SigningServer, signing, signing_socket
 from moray.nodes.state import ClusterRecord, hold_lock, read_state
 from moray.nodes.supervisor import start_supervisor
 from moray.types import PublicAddress
@@ -73,8 +74,23 @@ class Grounds:
     node_id: str
 
 
+@contextmanager
+def own_directory(state_dir: Path) -> Iterator[None]:
+    """One node at a time. Raises ClusterError while another runs, and for the directory of a network."""
+    left = read_node(state_dir)
+    if left is not None and left.is_running:
+        raise ClusterError(
+            f"a node runs from {state_dir} already: end it with `moray node leave` or give another --state-dir"
+        )
+    with hold_lock(state_dir, NODE_LOCK):
+        refuse_network(state_dir)
+        yield
+
+
 def survey(options: NodeOptions) -> Grounds:
-    """Fetch and check both manifests. Raises what they raise, and BadSetting for what this machine cannot be asked."""
+    """Fetch and check both manifests, in the node's own directory. Raises what they raise, and BadSetting for what this
+    machine cannot be asked."""
+    signing_socket(options.state_dir)
     fetcher = Fetcher(options.allow_private)
     manifest = KnownManifest(options.state_dir, options.join_string, fetcher).refresh(time.time())
     folder = model_folder(options.state_dir, manifest.model_id)
@@ -114,6 +130,10 @@ def pins_of(manifest: NetworkManifest) -> dict[str, str]:
     return {router.name: router.tls_cert_sha256 for router in manifest.routers}
 
 
+def addresses_of(manifest: NetworkManifest) -> tuple[PublicAddress, ...]:
+    return tuple(PublicAddress(router.host, router.port, router.tls_cert_sha256) for router in manifest.routers)
+
+
 class NodeAgent:
     """One node, from the first report to the last."""
 
@@ -124,11 +144,12 @@ class NodeAgent:
         self._fetcher = Fetcher(options.allow_private)
         self._known = KnownManifest(options.state_dir, options.join_string, self._fetcher)
         num_experts = grounds.model.architecture.num_experts
-        self._reporter = Reporter(key, self._fetcher, grounds.node_id, grounds.num_slots, options.asked, num_experts)
+        self._reporter = Reporter(key, self._fetcher, grounds.node_id, grounds.num_slots, num_experts, options.asked)
         pid, started = this_process()
         self._state = NodeState(
             pid=pid,
             pid_started=started,
+            marker=secrets.token_hex(16),
             join_string=str(options.join_string),
             allow_private=options.allow_private,
             network_id=self._manifest.network_id,
@@ -140,31 +161,24 @@ class NodeAgent:
         )
 
     def run(self) -> None:
-        """Until KeyboardInterrupt, which drains and returns; another one while it drains ends all at once. Raises what
-        keeps the node from starting."""
+        """In the node's own directory, until KeyboardInterrupt, which drains and returns; another one while it drains
+        ends all at once. Raises what keeps the node from starting. Nothing is left behind."""
         state_dir = self._options.state_dir
-        with hold_lock(state_dir, NODE_LOCK):
+        end_leftovers(state_dir)
+        try:
+            with suppress(KeyboardInterrupt):
+                self._live()
+        finally:
             end_leftovers(state_dir)
-            try:
-                with suppress(KeyboardInterrupt):
-                    self._live()
-            finally:
-                clear_node(state_dir)
 
     def _live(self) -> None:
         assignment = self._reporter.report(self._manifest, ())  # a refusal is heard before anything is started
         self._fetch(assignment.experts)
-        server = SigningServer(self._options.state_dir / SIGNING_SOCKET, self._key, self._membership())
-        with signing(server):
-            record = self._start_ray()
-            try:
-                with connected(record):
-                    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray has put one of its own there
-                    start_serve()
-                    self._serve(server, assignment)
-            finally:
-                self._note("stopping", phase="draining", experts=())
-                stop_cluster(record)
+        server = SigningServer(signing_socket(self._options.state_dir), self._key, self._membership())
+        with signing(server), connected(self._start_ray()):
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray has put one of its own there
+            start_serve()
+            self._serve(server, assignment)
 
     def _start_ray(self) -> ClusterRecord:
         """With one slot more than experts: the next one serves before another goes."""
@@ -178,9 +192,10 @@ class NodeAgent:
                 state_dir=self._options.state_dir,
                 model_path=grounds.model_folder,
                 env={"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"},  # spinning threads stall each other
+                marker=self._state.marker,
             )
         )
-        self._note("starting Serve", marker=record.marker)
+        self._note("starting Serve")
         start_supervisor(record)
         return record
 
@@ -197,7 +212,7 @@ class NodeAgent:
                     time.sleep(pause_s)
                     if time.monotonic() - looked_at > MANIFEST_PERIOD_S:
                         looked_at = time.monotonic()
-                        hosting = self._follow_manifest(server, hosting)
+                        self._follow_manifest(server, hosting)
                     assignment = self._reporter.report(self._manifest, hosting.serving)
                 except MorayError as problem:  # what is served is served on
                     self._note(str(problem), phase="waiting", experts=hosting.serving, reason=str(problem))
@@ -226,21 +241,17 @@ class NodeAgent:
         model, folder = self._grounds.model, self._grounds.model_folder
         fetch_shards(self._fetcher, sources_of(self._manifest), model, experts, folder, told)
 
-    def _follow_manifest(self, server: SigningServer, hosting: Hosting) -> Hosting:
+    def _follow_manifest(self, server: SigningServer, hosting: Hosting) -> None:
         """A newer manifest with other routers: the replicas are told by starting them again. Raises ClusterError where
         the network now serves another model, ManifestRefused or DownloadFailed when there is none to go by."""
-        before, self._manifest = self._manifest, self._known.refresh(time.time())
-        if self._manifest.model_id != before.model_id:
+        newer = self._known.refresh(time.time())
+        if newer.model_id != self._manifest.model_id:
             raise ClusterError("the network now serves another model: stop this node and join again")
-        if pins_of(self._manifest) == pins_of(before):
-            return hosting
+        before, self._manifest = self._manifest, newer
         server.member = self._membership()
-        self._note("the routers have changed", routers=urls_of(self._manifest))
-        renewed = self._hosting()
-        for expert in hosting.serving:
-            hosting.retire([expert])
-            renewed.start([expert])
-        return renewed
+        if newer.routers != before.routers:
+            self._note("the routers have changed", routers=urls_of(newer))
+        hosting.follow(addresses_of(newer))
 
     def _drain(self, hosting: Hosting) -> None:
         self._note("finishing what is in flight", phase="draining", experts=hosting.serving)
@@ -254,10 +265,8 @@ class NodeAgent:
         spec = ExpertSpec(
             model=str(self._grounds.model_folder),
             experts=(),
-            routers=tuple(
-                PublicAddress(router.host, router.port, router.tls_cert_sha256) for router in self._manifest.routers
-            ),
-            secret=str(state_dir / SIGNING_SOCKET),
+            routers=addresses_of(self._manifest),
+            secret=str(signing_socket(state_dir)),
             incarnation_dir=str(state_dir / "incarnations"),
             capacity_rows=settings.replica_capacity_rows,
             device="cpu",
@@ -278,17 +287,24 @@ class NodeAgent:
 
     def _note(self, text: str, **changes: Any) -> None:
         self._state = self._state.model_copy(update=changes)
-        write_node(self._options.state_dir, self._state)
+        with suppress(OSError):  # a full disk is no reason to stop serving
+            write_node(self._options.state_dir, self._state)
         self._watch(self._state, text)
 
 
-def end_leftovers(state_dir: Path) -> int:
-    """End what a node process that was killed has left; return how many processes there were. The caller holds
-    NODE_LOCK. Raises ClusterError when the directory is that of a network."""
+def refuse_network(state_dir: Path) -> None:
+    """Raises ClusterError when the directory is that of a network."""
     left, record = read_node(state_dir), read_state(state_dir)
     if record is not None and (left is None or left.marker != record.marker):
         raise ClusterError(f"{state_dir} belongs to `moray up`: give the node another --state-dir")
-    count = stop_cluster(record) if record is not None else 0
+
+
+def end_leftovers(state_dir: Path) -> int:
+    """End what runs of the directory's node besides its own process; return how many processes there were. The caller
+    holds NODE_LOCK. Raises ClusterError when some do not end; then the next call finds them."""
+    left, record = read_node(state_dir), read_state(state_dir)
+    is_nodes = left is not None and record is not None and left.marker == record.marker
+    count = stop_cluster(record) if record is not None and is_nodes else 0
     clear_node(state_dir)
     return count
 

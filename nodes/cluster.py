@@ -58,6 +58,7 @@ class ClusterSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     is_lean: bool = True
     start_timeout_s: float = 120.0
+    marker: str = field(default_factory=lambda: secrets.token_hex(16))  # what its processes are known by
 
 
 def start_cluster(spec: ClusterSpec) -> ClusterRecord:
@@ -74,7 +75,7 @@ def start_cluster(spec: ClusterSpec) -> ClusterRecord:
         ensure_token(state_dir, RAY_TOKEN)
         ensure_token(state_dir, WIRE_TOKEN)
         record = ClusterRecord(
-            marker=secrets.token_hex(16),
+            marker=spec.marker,
             state_dir=state_dir,
             temp_dir=Path(tempfile.mkdtemp(prefix=_TEMP_PREFIX, dir=_TEMP_ROOT)),
             nodes=tuple(

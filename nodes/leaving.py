@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from moray.errors import ClusterError, MorayError
 from moray.nodes.agent import end_leftovers
-from moray.nodes.guarded_http import Fetcher
+from moray.nodes.guarded_http import Fetcher, quoted
 from moray.nodes.node_state import NODE_LOCK, NodeState, read_node
 from moray.nodes.state import hold_lock
 
 MAX_NETWORK_BYTES = 16 << 20
 ASKING_S = 5.0  # patience with one router
 POLL_S = 0.1
+ENDING_S = 5.0  # a process's threads, and its locks with them, may outlive its first thread
+
+Told = Annotated[str, AfterValidator(quoted)]
+
+
+class _Replica(BaseModel):
+    """What is shown of it. Whatever else a router tells is passed on."""
+
+    model_config = ConfigDict(extra="allow")
+
+    experts: tuple[int, ...]
+    state: Told
+    reason: Told
+    rows_sent: int
+    latency_ms: float
+
+
+class _Node(BaseModel):
+    signer: str
+    node_id: str
+    replicas: tuple[_Replica, ...]
+
+
+class _Page(BaseModel):
+    nodes: tuple[_Node, ...]
 
 
 def leave(state_dir: Path, timeout_s: float) -> int:
@@ -28,16 +54,16 @@ def leave(state_dir: Path, timeout_s: float) -> int:
     Raises ClusterError when it does not stop in time.
     """
     state, until = read_node(state_dir), time.monotonic() + timeout_s
-    if state is not None and state.is_running:
+    if state is None:
+        return 0
+    if state.is_running:
         with suppress(ProcessLookupError):
             os.kill(state.pid, signal.SIGTERM)
         while state.is_running:
             if time.monotonic() > until:
                 raise ClusterError(f"the node's process {state.pid} does not stop: end it, then run this again")
             time.sleep(POLL_S)
-    if state is None:
-        return 0
-    with hold_lock(state_dir, NODE_LOCK):
+    with hold_lock(state_dir, NODE_LOCK, ENDING_S):
         return end_leftovers(state_dir)
 
 
@@ -46,16 +72,15 @@ def views(state: NodeState) -> list[dict[str, Any]]:
     not say."""
     fetcher, found = Fetcher(state.allow_private, ASKING_S), list[dict[str, Any]]()
     for name, url in state.routers.items():
+        ours, problem = [], ""
         try:
-            page = json.loads(fetcher.get(f"{url}/network", MAX_NETWORK_BYTES))
-            ours = [
-                replica
-                for node in page["nodes"]
-                if (node["signer"], node["node_id"]) == (state.signer, state.node_id)
-                for replica in node["replicas"]
-            ]
-            found.append({"router": name, "replicas": ours, "problem": "" if ours else "it has no uplink of this node"})
-        except (MorayError, ValueError, KeyError, TypeError) as problem:
-            reason = str(problem) if isinstance(problem, MorayError) else "it does not answer as a router does"
-            found.append({"router": name, "replicas": [], "problem": reason})
+            page = _Page.model_validate_json(fetcher.get(f"{url}/network", MAX_NETWORK_BYTES))
+            nodes = [node for node in page.nodes if (node.signer, node.node_id) == (state.signer, state.node_id)]
+            ours = [replica.model_dump(mode="json") for node in nodes for replica in node.replicas]
+            problem = "" if ours else "it has no uplink of this node"
+        except ValidationError:
+            problem = "it does not answer as a router does"
+        except MorayError as error:
+            problem = str(error)
+        found.append({"router": name, "replicas": ours, "problem": problem})
     return found

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import psutil
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from moray.errors import ClusterError
 from moray.files import create_private, write_private
@@ -17,6 +18,8 @@ from moray.files import create_private, write_private
 NODE_LOCK = "node.lock"  # held for as long as the node runs
 _STATE = "node.json"
 _NAME = "node_name"
+_NAME_PATTERN = re.compile(r"node-[0-9a-f]{8}\n?")
+_CLOCK_TICK_S = 0.01  # in which the system counts when a process starts
 
 Phase = Literal["starting", "fetching", "serving", "waiting", "draining"]
 
@@ -27,8 +30,8 @@ class NodeState(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[1] = 1
-    pid: int
-    pid_started: float  # when, as psutil has it: a process id is used again
+    pid: PositiveInt
+    pid_started: float  # seconds after the system's own start: a process id is used again, and the clock may be set
     marker: str = ""  # of its Ray cluster
     join_string: str
     allow_private: bool
@@ -46,17 +49,21 @@ class NodeState(BaseModel):
         """A process that has ended and was not waited for by its parent is not."""
         with suppress(psutil.Error):
             process = psutil.Process(self.pid)
-            return bool(process.create_time() == self.pid_started and process.status() != psutil.STATUS_ZOMBIE)
+            is_the_same = abs(_started(process) - self.pid_started) < _CLOCK_TICK_S / 2
+            return is_the_same and bool(process.status() != psutil.STATUS_ZOMBIE)
         return False
 
 
 def ensure_node_name(state_dir: Path) -> str:
-    """This machine among those of one key: chosen once, by chance."""
+    """This machine among those of one key: chosen once, by chance. Raises ClusterError for a damaged file."""
     path = state_dir / _NAME
     if not path.exists():
         with suppress(FileExistsError):
             create_private(path, f"node-{secrets.token_hex(4)}\n".encode())
-    return path.read_text().strip()
+    name = path.read_text(errors="replace")
+    if _NAME_PATTERN.fullmatch(name) is None:
+        raise ClusterError(f"{path} holds no node's name: restore it, or delete it to be a new node")
+    return name.strip()
 
 
 def write_node(state_dir: Path, state: NodeState) -> None:
@@ -79,5 +86,9 @@ def clear_node(state_dir: Path) -> None:
 
 
 def this_process() -> tuple[int, float]:
-    """Its id and when it started."""
-    return os.getpid(), psutil.Process().create_time()
+    """Its id and when it started, as ``NodeState`` has them."""
+    return os.getpid(), _started(psutil.Process())
+
+
+def _started(process: psutil.Process) -> float:
+    return float(process.create_time() - psutil.boot_time())

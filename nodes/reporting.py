@@ -28,20 +28,21 @@ class Reporter:
         fetcher: Fetcher,
         node_id: str,
         num_slots: int,
-        asked: Sequence[int],
         num_experts: int,
+        asked: Sequence[int],
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._key, self._fetcher, self._node_id, self._wall_clock = key, fetcher, node_id, wall_clock
-        self._num_slots, self._asked, self._num_experts = num_slots, tuple(asked), num_experts
+        self._num_slots, self._num_experts, self._asked = num_slots, num_experts, tuple(asked)
         self._last_at = 0
 
     def report(self, manifest: NetworkManifest, experts: Sequence[int], is_draining: bool = False) -> Assignment:
         """``experts``: on disk and meant to be served. Raises what the first router's answer, or its silence, was, when
-        none gives an assignment: DownloadFailed, UnsafeAddress, JoinRefused for an answer that is none."""
+        none gives an assignment: DownloadFailed, UnsafeAddress, JoinRefused for an answer that is none or that asks for
+        more than this node offers."""
         problems: list[MorayError] = []
+        self._last_at = max(int(self._wall_clock()), self._last_at + 1)  # a router takes them in rising order only
         for router in manifest.routers:
-            self._last_at = max(int(self._wall_clock()), self._last_at + 1)  # a router takes them in rising order only
             report = NodeReport(
                 format_version=1,
                 network_id=manifest.network_id,
@@ -62,12 +63,13 @@ class Reporter:
         raise problems[0] if problems else DownloadFailed("the network's manifest names no router")
 
     def _checked(self, assignment: Assignment) -> Assignment:
-        """No router has this machine hold more than its operator gave. Raises JoinRefused."""
-        experts = set(assignment.experts)
-        if len(experts) > self._num_slots:
+        """A router is not trusted with this machine's disk and memory."""
+        experts = assignment.experts
+        if list(experts) != sorted(set(experts)) or len(experts) > self._num_slots:
             raise JoinRefused(
-                "wrong_assignment", f"{len(experts)} experts for {self._num_slots} slots; tell the router's operator"
+                "malformed", f"assigned {len(experts)} experts to {self._num_slots} slots; ask its operator"
             )
-        if max(experts, default=0) >= self._num_experts or (self._asked and experts - set(self._asked)):
-            raise JoinRefused("wrong_assignment", "experts that this node cannot hold; tell the router's operator")
+        on_offer = self._asked or range(self._num_experts)
+        if unknown := [expert for expert in experts if expert not in on_offer]:
+            raise JoinRefused("malformed", f"assigned expert {unknown[0]}, which is not on offer; ask its operator")
         return assignment

@@ -20,8 +20,9 @@ from pathlib import Path
 from time import time
 
 from moray import wire
-from moray.errors import JoinRefused, WireError
+from moray.errors import BadSetting, JoinRefused, WireError
 from moray.join_signature import Signer, sign_join
+from moray.nodes.state import MAX_SOCKET_PATH_BYTES
 
 SIGNING_SOCKET = "signing.sock"  # in the state directory
 LIFETIME_S = 60  # of a signed Join: the router takes it at once or never
@@ -40,6 +41,14 @@ class Membership:
     numeric_class: str
     node_id: str
     pins: Mapping[str, str]
+
+
+def signing_socket(state_dir: Path) -> Path:
+    """Raises BadSetting where the system has no room for such a name."""
+    path = state_dir / SIGNING_SOCKET
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
+        raise BadSetting(f"{path} is too long for a socket, {MAX_SOCKET_PATH_BYTES} bytes: give a shorter --state-dir")
+    return path
 
 
 def check_join(member: Membership, hello: wire.Hello, join: wire.Join) -> None:

@@ -7,6 +7,7 @@ the old file or the new one.
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,8 +24,10 @@ WIRE_TOKEN = "wire_token"  # noqa: S105 (a file name)
 OWNER_KEYSTORE = Path("keys/owner.json")
 NETWORK_MANIFEST = Path("network.json")  # what the router publishes
 TOKEN_BYTES = 32
+MAX_SOCKET_PATH_BYTES = 107  # of Linux
 _STATE = "state.json"
 _LOCK = "lock"
+_POLL_S = 0.05
 
 
 class NodeRecord(BaseModel):
@@ -75,22 +78,30 @@ def open_state_dir(path: Path | None = None) -> Path:
 
 
 @contextmanager
-def hold_lock(state_dir: Path, name: str = _LOCK) -> Iterator[None]:
-    """Hold one of the directory's locks, or raise ClusterError at once if another process holds it.
+def hold_lock(state_dir: Path, name: str = _LOCK, patience_s: float = 0.0) -> Iterator[None]:
+    """Hold one of the directory's locks, or raise ClusterError if another process holds it for ``patience_s`` more.
 
     The kernel drops the lock with the process, so a crash leaves nothing to clean up.
     """
-    fd = os.open(state_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd, until = os.open(state_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), time.monotonic() + patience_s
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ClusterError(
-                f"another moray command is at work in {state_dir}: wait for it or give another --state-dir"
-            ) from None
+        while not _try_lock(fd):
+            if time.monotonic() >= until:
+                raise ClusterError(
+                    f"another moray command is at work in {state_dir}: wait for it or give another --state-dir"
+                )
+            time.sleep(_POLL_S)
         yield
     finally:
         os.close(fd)
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def ensure_token(state_dir: Path, name: str) -> str:

@@ -23,8 +23,9 @@ from dataplane_kit import (
     random_work,
     reference,
 )
-from moray.cli.launch import MAX_SOCKET_PATH_BYTES, _socket_path
+from moray.cli.launch import _socket_path
 from moray.experts import uplink_threads
+from moray.nodes.state import MAX_SOCKET_PATH_BYTES
 from moray.types import DataAddress
 from wire_kit import bits
 

@@ -47,7 +47,7 @@ def join(
 ) -> None:
     """Make this machine a node: fetch experts, serve them, until Ctrl-C or `moray node leave`. Dials out only."""
     from moray.join_string import parse_join_string  # torch and Ray take seconds to import
-    from moray.nodes.agent import NodeAgent, NodeOptions, survey
+    from moray.nodes.agent import NodeAgent, NodeOptions, own_directory, survey
     from moray.nodes.identity import load_key
 
     if slots is not None and memory:
@@ -62,7 +62,11 @@ def join(
     )
     path, progress = keystore_path(keystore, state_dir), Console(stderr=True, quiet=as_json, soft_wrap=True)
     secret = password(password_file, f"Password of {path}: ")
-    with terminated_as_interrupt(), progress.status("opening the key") as line:
+    with (
+        terminated_as_interrupt(),
+        own_directory(options.state_dir),
+        progress.status("opening the key") as line,
+    ):
         key = load_key(path, secret)
         line.update("asking the network")
         grounds = survey(options)
@@ -161,6 +165,8 @@ def parse_size(text: str) -> int:
 def parse_experts(text: str) -> tuple[int, ...]:
     """Ascending ids of ``3,17``. Raises BadSetting."""
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and part.isascii() and len(part) < 6 for part in parts) or len(set(parts)) < len(parts):
+    are_numbers = all(part.isdecimal() and part.isascii() and len(part) < 6 for part in parts)
+    experts = sorted({int(part) for part in parts}) if are_numbers else []
+    if len(experts) < len(parts):
         raise BadSetting(f"--experts {text!r}: give different numbers with commas between them, 3,17")
-    return tuple(sorted(map(int, parts)))
+    return tuple(experts)

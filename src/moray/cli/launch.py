@@ -22,7 +22,7 @@ from moray.nodes.existing import ExistingSpec, join_cluster
 from moray.nodes.network import connected, stop_network
 from moray.nodes.placement import deal_replicas, expert_sets, slots_per_node
 from moray.nodes.rayenv import NODE_VARIABLE
-from moray.nodes.state import NETWORK_MANIFEST, WIRE_TOKEN, ClusterRecord, write_state
+from moray.nodes.state import MAX_SOCKET_PATH_BYTES, NETWORK_MANIFEST, WIRE_TOKEN, ClusterRecord, write_state
 from moray.nodes.supervisor import start_supervisor
 from moray.types import AskedDevice, DataAddress, PublicAddress
 
@@ -36,7 +36,6 @@ READY_TIMEOUT_S = 180.0
 POLL_S = 0.1
 QUIET_PORTS = range(20_000, 32_768)
 FREE_PORT_TRIES = 20
-MAX_SOCKET_PATH_BYTES = 107  # of Linux
 MAX_REPLY_BYTES = 16 << 20
 ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound here
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from moray.cli.launch import LaunchOptions, PublicOptions, launch, summarise
 from moray.errors import ClusterError
 from moray.nodes.network import stop_network
+from moray.nodes.node_state import read_node
 from moray.nodes.state import ClusterRecord, open_state_dir, read_state
 
 STOP_POLL_S = 0.5
@@ -100,7 +101,10 @@ def status(state_dir: StateDir = None, as_json: JsonOption = False) -> None:
 
 def down(state_dir: StateDir = None, as_json: JsonOption = False) -> None:
     """Stop the network of a state directory and all that it left, also after a crash."""
-    record = read_state(open_state_dir(state_dir))
+    directory = open_state_dir(state_dir)
+    if read_node(directory) is not None:
+        raise ClusterError(f"{directory} is a node's: end it with `moray node leave`, or give another --state-dir")
+    record = read_state(directory)
     ended = stop_network(record) if record is not None else 0
     if as_json:
         print(json.dumps({"processes_ended": ended}))
