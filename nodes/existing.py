@@ -207,7 +207,10 @@ def _refuse_other_tls(host: str, port: int) -> None:
     """Raises BadSetting where one side speaks TLS and the other does not: Ray's own client would try for minutes."""
     is_asked = os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")  # as Ray reads it
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is said over it; Ray verifies for itself
+    context.check_hostname, context.verify_mode = (
+        False,
+        ssl.CERT_NONE,
+    )  # nothing is said over it; Ray verifies for itself
     try:
         with socket.create_connection((host, port), timeout=_DIAL_TIMEOUT_S) as plain, context.wrap_socket(plain):
             is_there = True
@@ -221,7 +224,9 @@ def _refuse_other_tls(host: str, port: int) -> None:
             "and RAY_TLS_CA_CERT as for its `ray start`"
         )
     if is_asked and not is_there:
-        raise BadSetting(f"the Ray cluster at {host}:{port} does not speak TLS: unset RAY_USE_TLS, or restart it with that")
+        raise BadSetting(
+            f"the Ray cluster at {host}:{port} does not speak TLS: unset RAY_USE_TLS, or restart it with that"
+        )
 
 
 @contextmanager

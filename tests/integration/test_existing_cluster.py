@@ -70,7 +70,11 @@ def tls_settings(folder: Path) -> dict[str, str]:
     text = (DEPLOY.parent / "docs" / "deploy.md").read_text(encoding="utf-8")
     (commands,) = re.findall(r"```bash\n(openssl .*?)```", text, re.DOTALL)
     made = subprocess.run(
-        ["bash", "-euc", commands.replace("10.0.0.1", "127.0.0.1")], cwd=folder, capture_output=True, text=True, timeout=60
+        ["bash", "-euc", commands.replace("10.0.0.1", "127.0.0.1")],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert made.returncode == 0, made.stderr
     return {
@@ -141,7 +145,7 @@ def services(scratch: Path, request: pytest.FixtureRequest) -> Iterator[Services
             process.send_signal(signal.SIGTERM)  # what `docker stop` sends
         for process in processes:
             process.wait(30)
-        left_until = time.monotonic() + 30
+        left_until = time.monotonic() + WAIT_S  # with TLS an agent takes half a minute to miss its raylet
         while left_over(marker) and time.monotonic() < left_until:
             time.sleep(0.2)
         assert left_over(marker) == []
