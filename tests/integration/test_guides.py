@@ -69,7 +69,7 @@ class Guides:
         """In one shell that ends at the first failure. What it printed."""
         folder = self.home(home)
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
+            ["bash", "-euo", "pipefail", "-c", f"trap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n{script}"],
             cwd=folder,
             env=self.env | {"HOME": str(folder)},
             capture_output=True,
