@@ -9,6 +9,7 @@ import importlib
 import logging
 import os
 import socket
+import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,6 +71,7 @@ def join_cluster(spec: ExistingSpec, report: Callable[[str], None]) -> ClusterRe
         ensure_token(state_dir, WIRE_TOKEN)
         report(f"waiting for Ray at {spec.ray_address}")
         _wait_for_port(host, port, until)
+        _refuse_other_tls(host, port)
         with _driver_of(spec.ray_address):
             router, experts = _wait_for_nodes(spec, until, report)
             _refuse_elsewhere(router)
@@ -111,6 +113,7 @@ def connected(record: ClusterRecord) -> Iterator[None]:
     """This process as a driver of the cluster. Raises ClusterError if it is not let in."""
     host, port = parse_address(record.ray_address)
     _wait_for_port(host, port, time.monotonic())
+    _refuse_other_tls(host, port)
     with _driver_of(record.ray_address):
         yield
 
@@ -198,6 +201,32 @@ def _wait_for_port(host: str, port: int, until: float) -> None:
                     "--ray-address"
                 ) from None
         time.sleep(_POLL_S)
+
+
+def _refuse_other_tls(host: str, port: int) -> None:
+    """Raises BadSetting where one side speaks TLS and the other does not: Ray's own client would try for minutes."""
+    is_asked = os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")  # as Ray reads it
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = (
+        False,
+        ssl.CERT_NONE,
+    )  # nothing is said over it; Ray verifies for itself
+    try:
+        with socket.create_connection((host, port), timeout=_DIAL_TIMEOUT_S) as plain, context.wrap_socket(plain):
+            is_there = True
+    except TimeoutError:  # busy: Ray will find out
+        return
+    except OSError:
+        is_there = False
+    if is_there and not is_asked:
+        raise BadSetting(
+            f"the Ray cluster at {host}:{port} speaks TLS: set RAY_USE_TLS=1, RAY_TLS_SERVER_CERT, RAY_TLS_SERVER_KEY "
+            "and RAY_TLS_CA_CERT as for its `ray start`"
+        )
+    if is_asked and not is_there:
+        raise BadSetting(
+            f"the Ray cluster at {host}:{port} does not speak TLS: unset RAY_USE_TLS, or restart it with that"
+        )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import secrets
 import shutil
 import signal
@@ -43,8 +44,8 @@ class Services:
     processes: list[subprocess.Popen[bytes]]
     log: Path
 
-    def moray(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return moray(*arguments, "--state-dir", str(self.network.state_dir), env=self.env)
+    def moray(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return moray(*arguments, "--state-dir", str(self.network.state_dir), env=self.env | more)
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + WAIT_S
@@ -64,6 +65,26 @@ def free_ports(count: int) -> list[int]:
     return sorted(set(ports)) if len(set(ports)) == count else free_ports(count)
 
 
+def tls_settings(folder: Path) -> dict[str, str]:
+    """The commands of docs/deploy.md: a certificate of an authority of our own, for every machine's address."""
+    text = (DEPLOY.parent / "docs" / "deploy.md").read_text(encoding="utf-8")
+    (commands,) = re.findall(r"```bash\n(openssl .*?)```", text, re.DOTALL)
+    made = subprocess.run(
+        ["bash", "-euc", commands.replace("10.0.0.1", "127.0.0.1")],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert made.returncode == 0, made.stderr
+    return {
+        "RAY_USE_TLS": "1",
+        "RAY_TLS_SERVER_CERT": str(folder / "ray.crt"),
+        "RAY_TLS_SERVER_KEY": str(folder / "ray.key"),
+        "RAY_TLS_CA_CERT": str(folder / "ray-ca.crt"),
+    }
+
+
 @pytest.fixture
 def scratch() -> Iterator[Path]:
     """Short, for Ray's sockets."""
@@ -72,8 +93,8 @@ def scratch() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def services(scratch: Path) -> Iterator[Services]:
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+def services(scratch: Path, request: pytest.FixtureRequest) -> Iterator[Services]:
     write_random_checkpoint(scratch / "demo", DEMO_CONFIG, seed=7)
     ray_port, http_port, data_port = free_ports(3)
     marker, state_dir, log = secrets.token_hex(16), scratch / "state", scratch / "log"
@@ -99,6 +120,7 @@ def services(scratch: Path) -> Iterator[Services]:
         # and mark its processes, so that the test can find and end all of them and no others.
         "MORAY_CLUSTER": marker,
         "SPT_NOENV": "1",
+        **(tls_settings(scratch) if request.param else {}),
     }
     processes: list[subprocess.Popen[bytes]] = []
 
@@ -123,7 +145,7 @@ def services(scratch: Path) -> Iterator[Services]:
             process.send_signal(signal.SIGTERM)  # what `docker stop` sends
         for process in processes:
             process.wait(30)
-        left_until = time.monotonic() + 30
+        left_until = time.monotonic() + WAIT_S  # with TLS an agent takes half a minute to miss its raylet
         while left_over(marker) and time.monotonic() < left_until:
             time.sleep(0.2)
         assert left_over(marker) == []
@@ -158,6 +180,10 @@ def test_a_network_on_a_ray_cluster_that_stays(services: Services, monkeypatch: 
 
     record = read_state(network.state_dir)
     assert record is not None
+    has_tls = "RAY_USE_TLS" in services.env
+    otherwise = services.moray("down", RAY_USE_TLS="0" if has_tls else "1")
+    assert otherwise.returncode == 2
+    assert ("speaks TLS: set RAY_USE_TLS=1" if has_tls else "does not speak TLS: unset") in otherwise.stderr
     down = services.moray("down", "--json")
     assert down.returncode == 0, down.stderr
     assert json.loads(down.stdout) == {"processes_ended": 3}  # the router and two replicas
@@ -166,8 +192,9 @@ def test_a_network_on_a_ray_cluster_that_stays(services: Services, monkeypatch: 
 
     # Ray is as it was, and lets in who has the token.
     assert all(process.poll() is None for process in services.processes)
-    for name in ("RAY_AUTH_TOKEN_PATH", "HOME"):
-        monkeypatch.setenv(name, services.env[name])
+    for name, value in services.env.items():
+        if name in ("RAY_AUTH_TOKEN_PATH", "HOME") or "_TLS" in name:
+            monkeypatch.setenv(name, value)
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     with existing.connected(record):
         assert live_nodes() == ["head", *NODES]

@@ -14,12 +14,12 @@ from eth_account import Account
 from eth_keyfile.keyfile import create_keyfile_json
 
 from cluster import MORAY, moray
+from guides import commands_of, page, section_of
 from moray.files import write_private
 from terminal import at_terminal
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parent.parent.parent
 PASSWORD = "correct horse battery"
 PRIVATE_KEY = bytes(range(1, 33))
 ADDRESS = str(Account.from_key(PRIVATE_KEY).address)
@@ -130,9 +130,7 @@ def test_at_a_terminal_a_raw_key_is_asked_for_and_never_shown(tmp_path: Path) ->
 
 def test_every_command_of_the_key_section_works_as_it_is_written(tmp_path: Path) -> None:
     """In one shell at a terminal, as somebody would who reads the page; the questions are answered in order."""
-    text = (ROOT / "docs" / "operate-a-node.md").read_text(encoding="utf-8")
-    section = text[text.index("## Your key") :].split("\n## ")[0]
-    commands = [line for block in re.findall(r"```bash\n(.*?)```", section, re.DOTALL) for line in block.splitlines()]
+    commands = commands_of(section_of(page("docs/operate-a-node.md"), "Your key"))
     assert len(commands) > 5
     write_private(tmp_path / "raw.hex", PRIVATE_KEY.hex().encode())
     theirs = create_keyfile_json(PRIVATE_KEY, b"their password", kdf="pbkdf2", iterations=1000)

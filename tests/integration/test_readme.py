@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from guides import ROOT, commands_of, free_port, page
+
 pytestmark = pytest.mark.integration
-
-ROOT = Path(__file__).parent.parent.parent
-
-
-def commands_of(text: str) -> list[str]:
-    """Every line of the bash blocks, comments cut."""
-    blocks: list[str] = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
-    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
-    commands = commands_of((ROOT / "README.md").read_text(encoding="utf-8"))
+    commands = commands_of(page("README.md"))
     assert commands[0].startswith("make demo") and any("moray up" in command for command in commands)
     for name in ("Makefile", ".venv", "examples", "pyproject.toml", "constraints.txt"):
         (tmp_path / name).symlink_to(ROOT / name)
