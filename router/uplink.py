@@ -36,6 +36,7 @@ LARGE_BYTES = 64 << 10  # smaller frames cannot pile up: MAX_UNANSWERED ends it 
 MAX_UNANSWERED = 256  # dispatches given up on; a peer that owes more is closed
 MAX_PONGS = 1000  # more than pings by so many, and a peer is closed: all other frames answer what it was asked
 MAX_UNREAD_BYTES = 2 * wire.MAX_FRAME_BYTES  # written and not taken by the peer; beyond it the peer is closed
+OWN_FAULTS = frozenset({"bad_dispatch", "unpaid"})  # codes of a Failure that this router has brought on itself
 MAX_REASON = 200  # characters of a peer's own words that are kept
 
 
@@ -183,7 +184,7 @@ class Uplink(asyncio.Protocol):
                 self._take_refusal(seq, "the replica is busy", Blame.GATEWAY)
             case wire.Failure(seq, code, reason):
                 logger.warning("%r failed a dispatch: %r: %r", self.join.replica_id, code, reason)
-                blame = Blame.GATEWAY if code == "bad_dispatch" else Blame.NODE
+                blame = Blame.GATEWAY if code in OWN_FAULTS else Blame.NODE
                 said = readable(f"{code}: {reason}")
                 if seq in self._in_flight:
                     self.health = self.health.failed(said, self.heard_at, self._rng)
