@@ -139,6 +139,8 @@ class Uplink(asyncio.Protocol):
         self._write(self.hello)
 
     def data_received(self, data: bytes) -> None:
+        if self._transport.is_closing():  # TLS goes on reading until it has said goodbye: nothing of that is kept
+            return
         self.heard_at = monotonic()
         try:
             for payload in self._reader.feed(data):
