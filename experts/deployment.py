@@ -45,6 +45,7 @@ class ExpertSpec:
     capacity_rows: int
     device: AskedDevice = "cpu"
     allow_private: bool = False  # whether routers of others may have private addresses
+    max_unpaid_rows: int | None = None  # that a replica computes for a router of others without pay; None: no cap
     gpu_share: float = 0.01  # of a GPU, for Ray's accounts, where the device is cuda
 
     @property
@@ -55,7 +56,7 @@ class ExpertSpec:
 
 def route_to(router: DataAddress | PublicAddress, spec: ExpertSpec) -> Route:
     if isinstance(router, PublicAddress):
-        return SignedRoute(router, spec.secret, spec.allow_private)
+        return SignedRoute(router, spec.secret, spec.allow_private, spec.max_unpaid_rows)
     return OwnRoute(router, bytes.fromhex(Path(spec.secret).read_text().strip()))
 
 

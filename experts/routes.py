@@ -6,6 +6,7 @@ import socket
 from contextlib import ExitStack, suppress
 from typing import Protocol
 
+from moray.experts.allowance import Allowance
 from moray.experts.connections import Connection, PlainConnection, dial_tls
 from moray.experts.credentials import Credentials, SignedCredentials, TokenCredentials
 from moray.types import DataAddress, PublicAddress
@@ -21,6 +22,11 @@ class Route(Protocol):
 
     @property
     def credentials(self) -> Credentials: ...
+
+    @property
+    def allowance(self) -> Allowance | None:
+        """What this router gets before it pays; None: all it asks for."""
+        ...
 
     @property
     def max_backoff_s(self) -> float:
@@ -41,6 +47,7 @@ class OwnRoute:
     path may lead nowhere, or to the router of another network."""
 
     max_backoff_s = 2.0
+    allowance = None  # nobody pays oneself
 
     def __init__(self, address: DataAddress, token: bytes) -> None:
         self._address, self.credentials = address, TokenCredentials(token)
@@ -72,8 +79,12 @@ class SignedRoute:
 
     max_backoff_s = 15.0  # a router that comes back hears from thousands
 
-    def __init__(self, address: PublicAddress, signing_socket: str, allow_private: bool) -> None:
+    def __init__(
+        self, address: PublicAddress, signing_socket: str, allow_private: bool, max_unpaid_rows: int | None = None
+    ) -> None:
+        """``max_unpaid_rows``: what the router gets before it pays; None: all it asks for."""
         self._address, self._allow_private = address, allow_private
+        self.allowance = None if max_unpaid_rows is None else Allowance(max_unpaid_rows)
         self.credentials = SignedCredentials(signing_socket, address.tls_cert_sha256)
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -16,9 +16,10 @@ import numpy as np
 
 from moray import wire
 from moray.errors import JoinRefused, WireError
+from moray.experts.allowance import Allowance
 from moray.experts.connections import Connection
 from moray.experts.credentials import Credentials
-from moray.experts.executor import Executor
+from moray.experts.executor import Answer, Executor
 from moray.experts.served import ServedExperts, ServingRoom
 from moray.experts.serving_kernel import BEATS, CANNOT_SEND, CLOSED, IS_STOPPED, NUM_PULSES, ROWS_DONE
 from moray.quoting import quoted
@@ -53,19 +54,22 @@ class ExpertUplink:
         executor: Executor,
         served: ServedExperts | None = None,
         on_beat: Callable[[], None] = lambda: None,
+        allowance: Allowance | None = None,
     ) -> None:
-        """``served``: the executor's experts for the serving kernel; None: the executor answers everything."""
+        """``served``: the executor's experts for the serving kernel; None: the executor answers everything.
+        ``allowance``: of this router, where it does not get all it asks for; the kernel counts no rows for it."""
         self._connection, self._identity, self._credentials = connection, identity, credentials
         self._incarnation, self._executor, self._on_beat = incarnation, executor, on_beat
-        self._served = served if connection.bare_fd >= 0 else None
+        self._allowance = allowance
+        self._served = served if connection.bare_fd >= 0 and allowance is None else None
         self._room = ServingRoom() if self._served is not None else None
         self._reader = wire.FrameReader(wire.MAX_HANDSHAKE_BYTES)
         self._hello: wire.Hello | None = None
         self._join: wire.Join | None = None
         self.is_serving = self.was_welcomed = False
         self._pulse = np.zeros(NUM_PULSES, np.int64)
-        self._drain_reason: str | None = None
-        self._is_ended = False
+        self._drain_reason: str | None = None  # yet to be said
+        self._is_draining = self._is_ended = False
 
     def run(self) -> None:
         """Returns when the connection is over. Raises WireError when the router breaks the protocol, JoinRefused when
@@ -82,8 +86,9 @@ class ExpertUplink:
                 if not self.was_welcomed and monotonic() > late_at:  # also one that sends byte by byte
                     raise WireError("the router did not welcome in time")
                 if self._drain_reason is not None and self.is_serving:
-                    self._write(wire.Drain(self._drain_reason))
-                    self._drain_reason = None
+                    if not self._is_draining:  # a second Drain would break the protocol
+                        self._write(wire.Drain(self._drain_reason))
+                    self._is_draining, self._drain_reason = True, None
         finally:
             self.is_serving = False
             self._executor.rows_done += int(self._pulse[ROWS_DONE])
@@ -129,13 +134,29 @@ class ExpertUplink:
             # With a kernel, these are what piled up behind something else: each has the whole capacity, as there.
             groups = [[one] for one in dispatches] if self._served is not None else [dispatches] if dispatches else []
             for group in groups:
-                for answer in self._executor.execute(group):
+                for answer in self._execute(group):
                     self._write(answer)
         except (WireError, JoinRefused):
             raise
         except Exception as mistake:  # of ours, on this router's bytes; other routers are served on
             logger.exception("a router's frame could not be handled")
             raise WireError(f"an internal error: {type(mistake).__name__}") from None
+
+    def _execute(self, dispatches: Sequence[wire.Dispatch]) -> list[Answer]:
+        """One answer per dispatch. Where the allowance is spent nothing is computed, and the router is told to ask
+        others; what was on its way is refused one by one."""
+        allowance = self._allowance
+        if allowance is None:
+            return self._executor.execute(dispatches)
+        given = [dispatch for dispatch in dispatches if allowance.take(len(dispatch.row_index))]
+        answers = self._executor.execute(given)
+        for dispatch, answer in zip(given, answers, strict=True):
+            if not isinstance(answer, wire.Result):
+                allowance.give_back(len(dispatch.row_index))
+        refused = dispatches[len(given) :]  # the first that was refused was the last to be asked about
+        if refused:
+            self.drain(_unpaid(allowance))
+        return [*answers, *(wire.Failure(dispatch.seq, "unpaid", _unpaid(allowance)) for dispatch in refused)]
 
     def _handle(self, message: wire.Message) -> None:
         match message:
@@ -147,6 +168,8 @@ class ExpertUplink:
                 self._reader.limit_bytes = wire.MAX_FRAME_BYTES
                 self.is_serving = self.was_welcomed = True
                 logger.info("%s serves %r", self._identity.replica_id, self._hello.router if self._hello else "")
+                if self._allowance is not None and self._allowance.is_spent:  # on a connection before this one
+                    self.drain(_unpaid(self._allowance))
             case wire.Reject(code, reason):
                 self.was_welcomed = False  # after all
                 raise JoinRefused(quoted(code), quoted(reason))
@@ -198,3 +221,7 @@ class ExpertUplink:
             raise WireError("the router does not read what it is sent") from None
         except OSError:
             self._is_ended = True  # the connection is gone
+
+
+def _unpaid(allowance: Allowance) -> str:
+    return f"unpaid: this node computes at most {allowance.max_unpaid_rows} rows for a router that has not paid"

@@ -124,7 +124,9 @@ class UplinkThreads:
 
         def thread_to(route: Route) -> RouterThread:
             def make_uplink(connection: Connection, incarnation: int, beat: Callable[[], None]) -> ExpertUplink:
-                return ExpertUplink(connection, identity, route.credentials, incarnation, executor, served, beat)
+                return ExpertUplink(
+                    connection, identity, route.credentials, incarnation, executor, served, beat, route.allowance
+                )
 
             return RouterThread(route, identity.replica_id, next_incarnation, make_uplink)
 

@@ -61,6 +61,7 @@ class NodeOptions:
     memory_bytes: int | None = None  # or this much memory for them
     asked: tuple[int, ...] = ()  # experts that the operator wants; empty: what the network needs most
     allow_private: bool = False
+    max_unpaid_rows: int | None = None  # that each expert computes for a router without pay; None: no cap
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +272,7 @@ class NodeAgent:
             capacity_rows=settings.replica_capacity_rows,
             device="cpu",
             allow_private=self._options.allow_private,
+            max_unpaid_rows=self._options.max_unpaid_rows,
         )
         return Hosting(spec, self._grounds.node_id)
 

@@ -38,6 +38,7 @@ LARGE_BYTES = 64 << 10  # smaller frames cannot pile up: MAX_UNANSWERED ends it 
 MAX_UNANSWERED = 256  # dispatches given up on; a peer that owes more is closed
 MAX_PONGS = 1000  # more than pings by so many, and a peer is closed: all other frames answer what it was asked
 MAX_UNREAD_BYTES = 2 * wire.MAX_FRAME_BYTES  # written and not taken by the peer; beyond it the peer is closed
+OWN_FAULTS = frozenset({"bad_dispatch", "unpaid"})  # codes of a Failure that this router has brought on itself
 
 
 class UplinkKey(NamedTuple):
@@ -140,6 +141,8 @@ class Uplink(asyncio.Protocol):
         self._write(self.hello)
 
     def data_received(self, data: bytes) -> None:
+        if self._transport.is_closing():  # TLS goes on reading until it has said goodbye: nothing of that is kept
+            return
         self.heard_at = monotonic()
         try:
             for payload in self._reader.feed(data):
@@ -185,7 +188,7 @@ class Uplink(asyncio.Protocol):
                 self._take_refusal(seq, "the replica is busy", Blame.GATEWAY)
             case wire.Failure(seq, code, reason):
                 logger.warning("%r failed a dispatch: %r: %r", self.join.replica_id, code, reason)
-                blame = Blame.GATEWAY if code == "bad_dispatch" else Blame.NODE
+                blame = Blame.GATEWAY if code in OWN_FAULTS else Blame.NODE
                 said = quoted(f"{code}: {reason}")
                 if seq in self._in_flight:
                     self.health = self.health.failed(said, self.heard_at, self._rng)

@@ -78,11 +78,16 @@ def open_signing(folder: Path, member: Membership, key: NodeKey = KEY) -> Iterat
 
 @asynccontextmanager
 async def open_signed_replica(
-    router: PublicAddress, socket_path: str, experts: Sequence[int] = range(NUM_EXPERTS)
+    router: PublicAddress,
+    socket_path: str,
+    experts: Sequence[int] = range(NUM_EXPERTS),
+    name: str = "replica",
+    max_unpaid_rows: int | None = None,
 ) -> AsyncIterator[UplinkThreads]:
     executor = Executor({expert: WEIGHTS[expert] for expert in experts}, WIDTH, 1000)
-    identity = identity_of(experts)
-    threads = UplinkThreads([SignedRoute(router, socket_path, allow_private=True)], identity, executor, time.time_ns)
+    identity = identity_of(experts, name)
+    route = SignedRoute(router, socket_path, True, max_unpaid_rows)
+    threads = UplinkThreads([route], identity, executor, time.time_ns)
     threads.start()
     try:
         yield threads

@@ -13,6 +13,7 @@ import msgpack
 import numpy as np
 
 from moray import wire
+from moray.errors import FrameMalformed
 
 DTYPES = tuple(map(np.dtype, (np.float32, np.float16, np.int8, np.int32)))
 KINDS = ("hello", "join", "welcome", "reject", "dispatch", "result", "busy", "failure", "ping", "pong", "drain")
@@ -114,3 +115,14 @@ def assert_same(sent: wire.Message, received: wire.Message) -> None:
             assert bits(before) == bits(after), field.name
         else:
             assert before == after and type(before) is type(after), field.name
+
+
+def decodes_or_is_refused(payload: bytes) -> bool:
+    """Whether it decodes; any other exception than a refusal goes through."""
+    try:
+        message = wire.decode(payload)
+    except FrameMalformed as refused:
+        assert len(str(refused)) < 1000 and "\n" not in str(refused)
+        return False
+    wire.encode(message)  # whatever is let in is well formed
+    return True

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from moray.errors import BadSignature, JoinRefused
 from moray.join_signature import Signer
+from moray.network_manifest import first_fault
 from moray.node_key import TypedData, recover, typed_data
 from moray.types import PLAIN_NAME
 from moray.wire import U64, Count, Name
@@ -136,6 +137,4 @@ def _parse(adapter: TypeAdapter[T], content: bytes, max_bytes: int, what: str) -
     try:
         return adapter.validate_json(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])[:64] or "the whole"
-        raise JoinRefused("malformed", f"{what}: {field}: {first['msg']}; update the older side") from None
+        raise JoinRefused("malformed", f"{what}: {first_fault(error)}; update the older side") from None

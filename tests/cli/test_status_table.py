@@ -15,7 +15,6 @@ def test_a_strangers_name_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) 
 
 def test_each_state_of_a_node_is_shown_once_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
     node = {
-        "signer": "",
         "node_id": "node-0",
         "signer": "",
         "pids": [11, 12, 13],

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from moray.nodes.agent import Grounds, NodeOptions
 
 LEAVE_TIMEOUT_S = 120.0
+MIN_UNPAID_ROWS = 16  # with fewer a node would hardly pass the known-answer test, which asks for four
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
@@ -42,6 +43,15 @@ def join(
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Also dial routers at addresses that are not public.")
     ] = False,
+    max_unpaid_rows: Annotated[
+        int | None,
+        typer.Option(
+            "--max-unpaid-rows",
+            min=MIN_UNPAID_ROWS,
+            help="Rows that each expert computes for one router that has not paid, the test at every join included; "
+            "then it sends the router away. One token is a row in each layer that needs the expert. Usually no limit.",
+        ),
+    ] = None,
     state_dir: StateDir = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,6 +69,7 @@ def join(
         memory_bytes=parse_size(memory) if memory else None,
         asked=parse_experts(experts) if experts else (),
         allow_private=allow_private,
+        max_unpaid_rows=max_unpaid_rows,
     )
     path, progress = keystore_path(keystore, state_dir), Console(stderr=True, quiet=as_json, soft_wrap=True)
     secret = password(password_file, f"Password of {path}: ")
