@@ -13,9 +13,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from moray.errors import ClusterError, MorayError
 from moray.nodes.agent import end_leftovers
-from moray.nodes.guarded_http import Fetcher, quoted
+from moray.nodes.guarded_http import Fetcher
 from moray.nodes.node_state import NODE_LOCK, NodeState, read_node
 from moray.nodes.state import hold_lock
+from moray.quoting import quoted
 
 MAX_NETWORK_BYTES = 16 << 20
 ASKING_S = 5.0  # patience with one router

@@ -228,7 +228,7 @@ class FakeConnection:
     def receive(self) -> bytes | None:
         return next(self._said, b"")
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | memoryview) -> None:
         self._num_sends -= 1
         if self._num_sends < 0 and self._breaks_with is not None:
             raise self._breaks_with

@@ -126,7 +126,7 @@ async def test_a_router_that_does_not_pay_is_refused_at_the_cap_and_told_once(
                 assert sum(rows_computed) == 10
                 counters = router.acceptor.counters
                 assert counters.protocol_errors == 0 and not uplink.is_closed  # a second Drain would have closed it
-                assert not router.directory.faults and uplink.failures == {Blame.GATEWAY: 4}
+                assert not router.directory._faults and uplink.failures == {Blame.GATEWAY: 4}
 
 
 @in_event_loop
@@ -192,7 +192,7 @@ async def test_streams_go_on_at_other_replicas_when_one_gives_no_more(tmp_path: 
             rows, ids = random_rows(num_rows), every_expert(num_rows)
             assert bits(await router.experts.dispatch(1, rows, ids)) == bits(reference(1, rows, ids))
         await eventually(lambda: capped.is_draining)
-        assert router.experts.missing() == frozenset() and not router.directory.faults
+        assert router.experts.missing() == frozenset() and not router.directory._faults
         assert capped.failures.keys() == {Blame.GATEWAY}
 
 

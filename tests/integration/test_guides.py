@@ -71,7 +71,7 @@ class Guides:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", f"trap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n{script}"],
             cwd=folder,
-            env=self.env | {"HOME": str(folder)},
+            env={**self.env, "HOME": str(folder)},
             capture_output=True,
             text=True,
             timeout=240,
@@ -131,7 +131,7 @@ def test_a_network_is_opened_and_joined_by_the_commands_of_the_guides(guides: Gu
     home, join_string = guides.home("node"), (guides.home("router") / "join-string").read_text().strip()
     command = unit[1].replace("/home/moray/moray", str(home)).replace("/home/moray", str(home))
     command = command.replace("https://router.example#0xOWNER", join_string)
-    environment = guides.env | {"HOME": str(home)}
+    environment = {**guides.env, "HOME": str(home)}
     arguments = [*shlex.split(command), "--allow-private", "--json"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment) as node:
         assert node.stdout is not None
