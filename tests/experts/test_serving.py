@@ -625,7 +625,7 @@ def test_a_thread_that_dials_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> No
             raise OSError("no such name")
 
     route = Unresolved(DataAddress("127.0.0.1", 1), TOKEN)
-    thread = RouterThread(route, "replica", lambda: 1, lambda *_: None)  # type: ignore[arg-type, return-value]
+    thread = RouterThread(route, "replica", lambda: 1, lambda *_: None)  # type: ignore[arg-type]
     thread.start()
     assert dials.wait(LIMIT_S) and thread.silent_s() == 0
     now = 160.0
