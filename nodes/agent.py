@@ -123,8 +123,7 @@ class NodeAgent:
         self._manifest = grounds.manifest
         self._fetcher = Fetcher(options.allow_private)
         self._known = KnownManifest(options.state_dir, options.join_string, self._fetcher)
-        num_experts = grounds.model.architecture.num_experts
-        self._reporter = Reporter(key, self._fetcher, grounds.node_id, grounds.num_slots, options.asked, num_experts)
+        self._reporter = Reporter(key, self._fetcher, grounds.node_id, grounds.num_slots, options.asked)
         pid, started = this_process()
         self._state = NodeState(
             pid=pid,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from moray.errors import DownloadFailed, JoinRefused, MorayError
+from moray.errors import DownloadFailed, MorayError
 from moray.join_signature import Signer
 from moray.network_manifest import NetworkManifest
 from moray.node_report import (
@@ -29,11 +29,10 @@ class Reporter:
         node_id: str,
         num_slots: int,
         asked: Sequence[int],
-        num_experts: int,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._key, self._fetcher, self._node_id, self._wall_clock = key, fetcher, node_id, wall_clock
-        self._num_slots, self._asked, self._num_experts = num_slots, tuple(asked), num_experts
+        self._num_slots, self._asked = num_slots, tuple(asked)
         self._last_at = 0
 
     def report(self, manifest: NetworkManifest, experts: Sequence[int], is_draining: bool = False) -> Assignment:
@@ -56,18 +55,7 @@ class Reporter:
             body = encode_report(sign_report(self._key, report, manifest.chain_id))
             try:
                 content = self._fetcher.post_json(f"{router.url}/network/assignment", body, MAX_ASSIGNMENT_BYTES)
-                return self._checked(parse_assignment(content))
+                return parse_assignment(content)
             except MorayError as problem:
                 problems.append(problem)
         raise problems[0] if problems else DownloadFailed("the network's manifest names no router")
-
-    def _checked(self, assignment: Assignment) -> Assignment:
-        """No router has this machine hold more than its operator gave. Raises JoinRefused."""
-        experts = set(assignment.experts)
-        if len(experts) > self._num_slots:
-            raise JoinRefused(
-                "wrong_assignment", f"{len(experts)} experts for {self._num_slots} slots; tell the router's operator"
-            )
-        if max(experts, default=0) >= self._num_experts or (self._asked and experts - set(self._asked)):
-            raise JoinRefused("wrong_assignment", "experts that this node cannot hold; tell the router's operator")
-        return assignment
