@@ -48,6 +48,7 @@ from moray.types import PublicAddress
 
 REPLICA_BYTES = 232_000_000  # of memory, besides its weights
 MANIFEST_PERIOD_S = 600.0
+REPORT_WHILE_FETCHING_S = 20.0
 RETRY_S = 5.0  # after a report that failed; up to twice as long, so that nodes do not come together
 
 Watch = Callable[[NodeState, str], None]
@@ -230,14 +231,25 @@ class NodeAgent:
         if change.retire:
             self._note(f"retiring {_named(change.retire)}")
             hosting.retire(change.retire)
-            for expert in change.retire:
-                (self._grounds.model_folder / self._grounds.model.expert_file(expert).name).unlink(missing_ok=True)
+        self._drop_shards_but(hosting.serving)
+
+    def _drop_shards_but(self, experts: Sequence[int]) -> None:
+        """Of experts that it served once, in an earlier life too."""
+        for file in self._grounds.model.with_role("expert"):
+            if file.expert not in experts:
+                (self._grounds.model_folder / file.name).unlink(missing_ok=True)
 
     def _fetch(self, experts: Sequence[int]) -> None:
         self._note(f"fetching {_named(experts)}", phase="fetching")
+        reported_at = time.monotonic()
 
         def told(expert: int, done: int, total: int) -> None:
+            nonlocal reported_at
             self._watch(self._state, f"fetching expert {expert}: {done / 1e6:.1f} of {total / 1e6:.1f} MB")
+            if time.monotonic() - reported_at > REPORT_WHILE_FETCHING_S:
+                reported_at = time.monotonic()
+                with suppress(MorayError):  # whoever is silent for long is taken for gone, and another one sent for it
+                    self._reporter.report(self._manifest, self._state.experts)
 
         model, folder = self._grounds.model, self._grounds.model_folder
         fetch_shards(self._fetcher, sources_of(self._manifest), model, experts, folder, told)

@@ -10,6 +10,7 @@ from moray.join_signature import Signer
 from moray.network_manifest import NetworkManifest
 from moray.node_report import (
     MAX_ASSIGNMENT_BYTES,
+    MAX_CLOCK_ERROR_S,
     Assignment,
     NodeReport,
     encode_report,
@@ -41,7 +42,9 @@ class Reporter:
         none gives an assignment: DownloadFailed, UnsafeAddress, JoinRefused for an answer that is none or that asks for
         more than this node offers."""
         problems: list[MorayError] = []
-        self._last_at = max(int(self._wall_clock()), self._last_at + 1)  # a router takes them in rising order only
+        now = int(self._wall_clock())
+        # A router takes them in rising order only; a clock that was set back by more than it bears begins anew.
+        self._last_at = now if self._last_at > now + MAX_CLOCK_ERROR_S else max(now, self._last_at + 1)
         for router in manifest.routers:
             report = NodeReport(
                 format_version=1,
