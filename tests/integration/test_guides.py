@@ -34,7 +34,7 @@ class Guides:
     folder: Path
     url: str
     places: Mapping[str, str]
-    env: Mapping[str, str]
+    env: dict[str, str]
 
     def home(self, name: str) -> Path:
         return self.folder / name
