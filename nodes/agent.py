@@ -11,8 +11,8 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,24 +25,17 @@ from moray.join_signature import Signer
 from moray.join_string import JoinString
 from moray.network_manifest import NetworkManifest
 from moray.node_report import Assignment
-from moray.nodes.cluster import ClusterSpec, start_cluster, stop_cluster
+from moray.nodes.cluster import ClusterSpec, start_cluster
 from moray.nodes.downloads import fetch_model_manifest, fetch_shards, model_folder
 from moray.nodes.guarded_http import Fetcher
 from moray.nodes.hosting import Hosting, next_change
 from moray.nodes.known_manifest import KnownManifest
-from moray.nodes.node_state import (
-    NODE_LOCK,
-    NodeState,
-    clear_node,
-    ensure_node_name,
-    read_node,
-    this_process,
-    write_node,
-)
+from moray.nodes.node_directory import end_leftovers
+from moray.nodes.node_state import NodeState, ensure_node_name, this_process, write_node
 from moray.nodes.reporting import Reporter
 from moray.nodes.serve import connected, start_serve
 from moray.nodes.signing import Membership, SigningServer, signing, signing_socket
-from moray.nodes.state import ClusterRecord, hold_lock, read_state
+from moray.nodes.state import ClusterRecord
 from moray.nodes.supervisor import start_supervisor
 from moray.types import PublicAddress
 
@@ -74,19 +67,6 @@ class Grounds:
     model_folder: Path
     num_slots: int
     node_id: str
-
-
-@contextmanager
-def own_directory(state_dir: Path) -> Iterator[None]:
-    """One node at a time. Raises ClusterError while another runs, and for the directory of a network."""
-    left = read_node(state_dir)
-    if left is not None and left.is_running:
-        raise ClusterError(
-            f"a node runs from {state_dir} already: end it with `moray node leave` or give another --state-dir"
-        )
-    with hold_lock(state_dir, NODE_LOCK):
-        refuse_network(state_dir)
-        yield
 
 
 def survey(options: NodeOptions) -> Grounds:
@@ -304,23 +284,6 @@ class NodeAgent:
         with suppress(OSError):  # a full disk is no reason to stop serving
             write_node(self._options.state_dir, self._state)
         self._watch(self._state, text)
-
-
-def refuse_network(state_dir: Path) -> None:
-    """Raises ClusterError when the directory is that of a network."""
-    left, record = read_node(state_dir), read_state(state_dir)
-    if record is not None and (left is None or left.marker != record.marker):
-        raise ClusterError(f"{state_dir} belongs to `moray up`: give the node another --state-dir")
-
-
-def end_leftovers(state_dir: Path) -> int:
-    """End what runs of the directory's node besides its own process; return how many processes there were. The caller
-    holds NODE_LOCK. Raises ClusterError when some do not end; then the next call finds them."""
-    left, record = read_node(state_dir), read_state(state_dir)
-    is_nodes = left is not None and record is not None and left.marker == record.marker
-    count = stop_cluster(record) if record is not None and is_nodes else 0
-    clear_node(state_dir)
-    return count
 
 
 def _named(experts: Sequence[int]) -> str:
