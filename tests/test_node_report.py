@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -226,3 +227,10 @@ def test_an_assignment_arrives_as_it_was_sent_and_a_newer_routers_fields_are_ign
 def test_an_answer_that_would_mislead_a_node_is_refused(content: bytes) -> None:
     with pytest.raises(JoinRefused, match="malformed"):
         parse_assignment(content)
+
+
+@pytest.mark.parametrize("parse", [parse_assignment, lambda content: parse_report(content, NETWORK_ID, ROUTER, 0.0)])
+def test_what_a_refusal_quotes_of_the_sender_is_one_line(parse: Callable[[bytes], object]) -> None:
+    with pytest.raises(JoinRefused, match="malformed") as refused:
+        parse(b'{"\\n\\u001b[2J": 1, "experts": {"\\n": 1}}')
+    assert str(refused.value).isprintable()

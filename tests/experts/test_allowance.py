@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 from dataplane_kit import eventually, in_event_loop, random_rows, reference
 from moray import wire
 from moray.experts.allowance import Allowance
+from moray.experts.deployment import ExpertSpec, route_to
 from moray.experts.executor import Executor
-from moray.experts.routes import OwnRoute, SignedRoute
 from moray.router.blame import Blame
 from moray.router.transport import ExpertsMissing
 from moray.router.uplink import Answer, DispatchFailed, Uplink
@@ -52,11 +53,13 @@ def test_rows_that_were_not_computed_and_rows_that_were_paid_for_do_not_count() 
 
 
 def test_only_a_route_to_somebody_elses_router_has_an_allowance(tmp_path: Path) -> None:
-    somebody = PublicAddress("203.0.113.5", 7443, "ab" * 32)
-    assert SignedRoute(somebody, str(tmp_path), False).allowance is None
-    route = SignedRoute(somebody, str(tmp_path), False, 7)
-    assert route.allowance is not None and route.allowance.max_unpaid_rows == 7
-    assert OwnRoute(DataAddress("127.0.0.1", 1), b"").allowance is None
+    (secret := tmp_path / "secret").write_text("ab" * 32)
+    somebody, own = PublicAddress("203.0.113.5", 7443, "ab" * 32), DataAddress("127.0.0.1", 1)
+    spec = ExpertSpec("model", (0,), (somebody,), str(secret), "incarnations", 1, max_unpaid_rows=7)
+    allowance = route_to(somebody, spec).allowance
+    assert allowance is not None and allowance.max_unpaid_rows == 7
+    assert route_to(somebody, replace(spec, max_unpaid_rows=None)).allowance is None
+    assert route_to(own, spec).allowance is None
 
 
 class Asked:
