@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import psutil
@@ -56,6 +56,9 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenNetwork]:
 def manifest(network: OpenNetwork) -> NetworkManifest:
     content = (network.network.state_dir / "network.json").read_bytes()
     return parse_manifest(content, parse_join_string(network.join_string).owner, time.time())
+
+
+Seen = TypeVar("Seen")
 
 
 # --- refusals: one line, the right exit code, nothing left
@@ -236,7 +239,7 @@ def test_the_life_of_two_nodes_from_joining_to_leaving(
         between.sign(manifest, mirrors=(between.url,))
         between.spoil_shards()  # so it is the router that they come from
         with joined(replace(network, join_string=between.join_string), "a") as first:
-            eventually((first.state_dir / "node.json").exists)  # it has got its assignment
+            eventually((first.state_dir / "node.json").exists, bool)  # it has got its assignment
             assert first.state()["marker"]  # whoever kills it from now on, what it starts is found
             with joined(network, "b") as second:
                 assert [first.serving()["experts"], second.serving()["experts"]] == [[0], [1]]
@@ -274,22 +277,31 @@ def taken_over(operator: Operator) -> Iterator[Operator]:
 
 def the_router_comes_back(network: OpenNetwork) -> None:
     """Killed, started again by Serve, and dialled by all replicas with nobody's help."""
-    page = network.network.get("/network").json()
-    replicas = replica_pids_of(page)
-    os.kill(page["router"]["pid"], signal.SIGKILL)
+    before = network.network.get("/network").json()
+    os.kill(before["router"]["pid"], signal.SIGKILL)
 
-    def is_whole() -> bool:
+    def look() -> dict[str, Any]:
         try:
-            now = network.network.get("/network").json()
+            page: dict[str, Any] = network.network.get("/network").json()
         except httpx2.HTTPError:
-            return False
-        return bool(now["router"]["pid"] != page["router"]["pid"] and replica_pids_of(now) == replicas)
+            page = before  # it does not answer yet
+        return page
 
-    eventually(is_whole)
+    def is_whole(page: dict[str, Any]) -> bool:
+        return page["router"]["pid"] != before["router"]["pid"] and serving_in(page) == serving_in(before)
+
+    eventually(look, is_whole)
 
 
-def replica_pids_of(page: Mapping[str, Any]) -> set[int]:
-    return {replica["pid"] for node in page["nodes"] for replica in node["replicas"]}
+def serving_in(page: Mapping[str, Any]) -> set[tuple[str, int]]:
+    """Operators and the experts of their replicas."""
+    return {
+        (node["signer"], expert)
+        for node in page["nodes"]
+        for replica in node["replicas"]
+        if replica["state"] == "serving"
+        for expert in replica["experts"]
+    }
 
 
 def completion(network: OpenNetwork) -> list[int]:
@@ -317,8 +329,8 @@ def left(state_dir: Path) -> bool:
     return True
 
 
-def eventually(condition: Callable[[], bool]) -> None:
+def eventually(look: Callable[[], Seen], is_it: Callable[[Seen], bool]) -> None:
     until = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < until, f"this did not happen in {WAIT_S} s"
+    while not is_it(seen := look()):
+        assert time.monotonic() < until, f"still {seen} after {WAIT_S} s"
         time.sleep(0.1)
