@@ -39,7 +39,6 @@ class RouterThread:
         self._next_incarnation, self._make_uplink = next_incarnation, make_uplink
         self._uplink: ExpertUplink | None = None
         self._stop = threading.Event()
-        self._is_dialling = False
         self._beats, self._seen, self._seen_at = 0, (0, 0), time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"uplink {route.router}", daemon=True)
 
@@ -51,10 +50,10 @@ class RouterThread:
         return self._thread.is_alive()
 
     def silent_s(self) -> float:
-        """For how long it has not moved, as far as calls of this have seen. Dialling counts as moving: a name server
-        may take its time, and a new replica would have to ask it too."""
+        """For how long it has not moved, as far as calls of this have seen. Without a connection it counts as moving: a
+        name server may take its time, a pause between dials its seconds, and a new replica would have to wait too."""
         uplink = self._uplink
-        if self._is_dialling:
+        if uplink is None:
             self._beat()
         now, progress = time.monotonic(), (self._beats, uplink.progress if uplink is not None else 0)
         if progress != self._seen:
@@ -90,14 +89,11 @@ class RouterThread:
         """One connection, from the dial to its end; whether the router welcomed it."""
         incarnation = self._next_incarnation()
         try:
-            self._is_dialling = True
             connection = self._route.dial()
             self._uplink = uplink = self._make_uplink(connection, incarnation, self._beat)
         except (OSError, WireError, UnsafeAddress) as exc:
             logger.warning("%s: router %s: %s", self._name, self._route.router, exc)
             return False
-        finally:
-            self._is_dialling = False
         try:
             if self._stop.is_set():  # said before there was an uplink to end
                 uplink.end()

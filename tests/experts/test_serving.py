@@ -633,7 +633,29 @@ def test_a_thread_that_dials_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> No
     may_fail.set()
     thread.stop()
     thread._thread.join(LIMIT_S)
-    assert not thread.is_alive and not thread._is_dialling
+    assert not thread.is_alive
+
+
+def test_a_thread_that_waits_to_dial_again_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A router that is away for a minute would otherwise have every replica restarted, again and again."""
+    now, has_failed = 100.0, threading.Event()
+    monkeypatch.setattr("moray.experts.uplink_threads.time.monotonic", lambda: now)
+    monkeypatch.setattr("moray.experts.uplink_threads.FIRST_BACKOFF_S", LIMIT_S * 10)
+
+    class Away(OwnRoute):
+        max_backoff_s = LIMIT_S * 10
+
+        def dial(self) -> NoReturn:
+            has_failed.set()
+            raise OSError("nobody is there")
+
+    thread = RouterThread(Away(DataAddress("127.0.0.1", 1), TOKEN), "replica", lambda: 1, lambda *_: None)  # type: ignore[arg-type]
+    thread.start()
+    assert has_failed.wait(LIMIT_S) and thread.silent_s() == 0
+    now = 160.0
+    assert thread.silent_s() == 0 and thread.is_alive
+    thread.stop()
+    assert not thread.is_alive
 
 
 def test_a_long_answer_gives_signs_of_life_while_it_is_sent() -> None:
