@@ -6,9 +6,9 @@ dtype code (u8), number of dimensions (u8), each dimension (u32, little-endian),
 Nothing here can run code: no pickle, no class names, every field is checked against its declared type.
 
     expert                         router
-      | ------------ TCP ------------> |
+      | --------- TCP or TLS --------> |
       | <----------- Hello ----------- |   challenge, model id
-      | ------------ Join -----------> |   who, which experts, proof over Hello and Join
+      | ------------ Join -----------> |   who, which experts, proof or signature over both
       | <---- Welcome or Reject ------ |
       | <---------- Dispatch --------- |   rows of hidden states for one layer
       | ---- Result/Busy/Failure ----> |
