@@ -40,7 +40,7 @@ from moray.nodes.supervisor import start_supervisor
 from moray.types import PublicAddress
 
 REPLICA_BYTES = 232_000_000  # of memory, besides its weights
-MANIFEST_PERIOD_S = 600.0
+MANIFEST_PERIOD_S = 120.0
 REPORT_WHILE_FETCHING_S = 20.0
 RETRY_S = 5.0  # after a report that failed; up to twice as long, so that nodes do not come together
 
