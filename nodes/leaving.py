@@ -21,6 +21,7 @@ from moray.quoting import quoted
 MAX_NETWORK_BYTES = 16 << 20
 ASKING_S = 5.0  # patience with one router
 POLL_S = 0.1
+REFUSED_FOR_S = 60.0  # since when a refusal is history: a replica dials again several times a minute
 ENDING_S = 5.0  # a process's threads, and its locks with them, may outlive its first thread
 
 Told = Annotated[str, AfterValidator(quoted)]
@@ -44,8 +45,17 @@ class _Node(BaseModel):
     replicas: tuple[_Replica, ...]
 
 
+class _Refused(BaseModel):
+    signer: str
+    node_id: str
+    replica_id: Told
+    reason: Told
+    ago_s: float
+
+
 class _Page(BaseModel):
     nodes: tuple[_Node, ...]
+    refused: tuple[_Refused, ...] = ()
 
 
 def leave(state_dir: Path, timeout_s: float) -> int:
@@ -76,9 +86,15 @@ def views(state: NodeState) -> list[dict[str, Any]]:
         ours, problem = [], ""
         try:
             page = _Page.model_validate_json(fetcher.get(f"{url}/network", MAX_NETWORK_BYTES))
-            nodes = [node for node in page.nodes if (node.signer, node.node_id) == (state.signer, state.node_id)]
+            name_of_ours = state.signer, state.node_id
+            nodes = [node for node in page.nodes if (node.signer, node.node_id) == name_of_ours]
             ours = [replica.model_dump(mode="json") for node in nodes for replica in node.replicas]
-            problem = "" if ours else "it has no uplink of this node"
+            refused = [
+                f"it refuses {one.replica_id}: {one.reason}"
+                for one in page.refused
+                if (one.signer, one.node_id) == name_of_ours and one.ago_s < REFUSED_FOR_S
+            ]
+            problem = "; ".join(refused) or ("" if ours else "it has no uplink of this node")
         except ValidationError:
             problem = "it does not answer as a router does"
         except MorayError as error:

@@ -11,6 +11,7 @@ from moray.errors import JoinRefused
 from moray.router.blame import Blame
 from moray.router.lanes import Lanes
 from moray.router.pace import UsualLatency
+from moray.router.refusals import Refusals
 from moray.router.uplink import Uplink, UplinkKey
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Directory:
         self._faults = OrderedDict[
             tuple[str, str], int
         ]()  # of its own making, by signer and node; they outlast uplinks
+        self.refusals = Refusals()
         self._by_expert: dict[int, list[Uplink]] = {expert: [] for expert in range(num_experts)}
         self._missing = frozenset(range(num_experts))
         self.only_lanes: Lanes | None = None  # where every expert has one usable replica: nothing is to be chosen
@@ -67,6 +69,7 @@ class Directory:
             return
         older = self.uplinks.pop(uplink.key, None)
         self.uplinks[uplink.key] = uplink
+        self.refusals.forget(uplink.key)
         self.refresh()
         if older is not None:
             older.close("a newer incarnation joined")

@@ -177,6 +177,7 @@ class RouterService:
                 **self.engine.scheduler.snapshot(),
                 "timings": self.engine.timings.snapshot(),
             },
+            "refused": self.directory.refusals.snapshot(now),
             "nodes": [
                 {"signer": signer, "node_id": node, "faults": self.directory.faults(signer, node), "replicas": replicas}
                 for (signer, node), replicas in sorted(nodes.items())

@@ -83,6 +83,7 @@ class Uplink(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None  # ends a handshake that takes too long
         self._expiry: asyncio.TimerHandle | None = None  # looks for dispatches whose deadline has passed
         self._verification: asyncio.Task[None] | None = None  # of its Join
+        self._asked: wire.Join | None = None  # as it came, whoever it is from
         self.join: wire.Join | None = None  # set once welcomed
         self.hello: wire.Hello
         self.is_draining = self.is_closed = False
@@ -208,6 +209,7 @@ class Uplink(asyncio.Protocol):
             raise WireError(f"{message.kind} before the Welcome")
         if not isinstance(message, wire.Join):
             raise WireError(f"expected join, got {message.kind}")
+        self._asked = message
         try:
             self._acceptor.check(self.hello, message)
             verification = self._acceptor.credentials.verification(self.hello, message)
@@ -250,6 +252,8 @@ class Uplink(asyncio.Protocol):
         self._acceptor.counters.joins_refused += 1
         self._write(wire.Reject(refused.reason_code, str(refused)[:512]))
         logger.warning("refused %s: %s", self.peer, refused)
+        if self._asked is not None:
+            self._acceptor.directory.refusals.note(key_of(self._asked), refused, monotonic())
         self.is_closed = True
         self._transport.close()  # after the Reject is flushed
 

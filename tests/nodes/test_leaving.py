@@ -81,6 +81,17 @@ def test_a_router_without_an_uplink_of_this_node_says_so(nodes: list[Any], serve
     assert view["replicas"] == [] and view["problem"] == "it has no uplink of this node"
 
 
+def test_why_a_router_refuses_this_node_is_told_while_it_is_news(server: Server) -> None:
+    def refused(ago_s: float, **changes: str) -> dict[str, Any]:
+        who = {"signer": SIGNER, "node_id": NODE_ID, "replica_id": "expert-3", "reason": "wrong_clock: set it"}
+        return who | changes | {"ago_s": ago_s}
+
+    strangers = [refused(1, signer=""), refused(1, node_id="node-1")]
+    view = view_of(server, {"nodes": [a_node([REPLICA])], "refused": [*strangers, refused(5)]})
+    assert view["problem"] == "it refuses expert-3: wrong_clock: set it" and view["replicas"] == [REPLICA]
+    assert view_of(server, {"nodes": [a_node([REPLICA])], "refused": [*strangers, refused(90)]})["problem"] == ""
+
+
 @pytest.mark.parametrize(
     "page",
     [

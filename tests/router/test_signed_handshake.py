@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -18,13 +19,14 @@ import pytest
 import tls_kit
 from dataplane_kit import IDENTITY, Peer, eventually, in_event_loop, make_join, random_rows, reference
 from moray import wire
-from moray.errors import UnsafeAddress, WireError
+from moray.errors import JoinRefused, UnsafeAddress, WireError
 from moray.experts.connections import dial_tls
 from moray.join_signature import recover_signer, sign_join
 from moray.node_key import NodeKey
 from moray.nodes.tls_identity import ensure_tls_identity
 from moray.router import credentials, directory, listener, tls_listener
-from moray.router.uplink import Uplink
+from moray.router.refusals import MAX_REFUSALS, Refusals
+from moray.router.uplink import Uplink, UplinkKey
 from moray.types import PublicAddress
 from tls_kit import KEY, OTHER_KEY, PublicRouter, greeted, open_public_router, signed_join
 from wire_kit import bits
@@ -167,6 +169,27 @@ async def test_a_join_that_does_not_fit_is_refused_with_its_reason(
         peer, hello = await greeted(router.port)
         assert await refusal(peer, signed_join(router, hello, **changes)) == code
         assert router.acceptor.counters.joins_refused == 1 and not router.directory.uplinks
+        (told,) = router.directory.refusals.snapshot(monotonic())
+        assert (told["signer"], told["node_id"]) == (KEY.address, "node") and told["reason"].startswith(f"{code}: ")
+
+
+@in_event_loop
+async def test_a_refusal_is_told_until_the_replica_joins(tmp_path: Path) -> None:
+    async with open_public_router(tmp_path) as router:
+        for name in ("a", "b"):
+            peer, hello = await greeted(router.port)
+            await refusal(peer, signed_join(router, hello, replica_id=name, model_id="model-b"))
+        _joined = await joined(router, replica_id="a")
+        assert [told["replica_id"] for told in router.directory.refusals.snapshot(monotonic())] == ["b"]
+
+
+def test_only_the_last_refusals_are_remembered_and_in_plain_characters() -> None:
+    refusals = Refusals()
+    for number in range(MAX_REFUSALS + 5):
+        refusals.note(UplinkKey("\x1b[2J", "node", f"replica-{number}"), JoinRefused("wrong_model", "no\nmore"), number)
+    told = refusals.snapshot(MAX_REFUSALS + 5.0)
+    assert [one["ago_s"] for one in told] == [float(MAX_REFUSALS - at) for at in range(MAX_REFUSALS)]
+    assert all(str(value).isprintable() for one in told for value in one.values())
 
 
 @in_event_loop
