@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import psutil
@@ -43,6 +44,7 @@ class Services:
     env: dict[str, str]
     processes: list[subprocess.Popen[bytes]]
     log: Path
+    start: Callable[..., None]  # another of the compose file's services
 
     def moray(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         return moray(*arguments, "--state-dir", str(self.network.state_dir), env=self.env | more)
@@ -140,7 +142,7 @@ def services(scratch: Path, request: pytest.FixtureRequest) -> Iterator[Services
         for name in NODES:
             start("expert.sh", MORAY_TEMP_DIR=str(scratch / name[0]), MORAY_NODE_ID=name)
         network = Network(f"http://127.0.0.1:{http_port}", "demo", state_dir)
-        yield Services(network, env, processes, log)
+        yield Services(network, env, processes, log, start)
         for process in processes:
             process.send_signal(signal.SIGTERM)  # what `docker stop` sends
         for process in processes:
@@ -178,6 +180,10 @@ def test_a_network_on_a_ray_cluster_that_stays(services: Services, monkeypatch: 
     }
     assert node_of_replica == set(NODES)
 
+    # A machine more, with no step of Moray's: it takes the set with the fewest replicas, the first of equals.
+    services.start("expert.sh", MORAY_TEMP_DIR=str(services.log.parent / "n"), MORAY_NODE_ID="newcomer")
+    network.wait(lambda page: held_by(page, "newcomer") == [0, 1, 2, 3], "the new machine's part", WAIT_S)
+
     record = read_state(network.state_dir)
     assert record is not None
     has_tls = "RAY_USE_TLS" in services.env
@@ -186,7 +192,7 @@ def test_a_network_on_a_ray_cluster_that_stays(services: Services, monkeypatch: 
     assert ("speaks TLS: set RAY_USE_TLS=1" if has_tls else "does not speak TLS: unset") in otherwise.stderr
     down = services.moray("down", "--json")
     assert down.returncode == 0, down.stderr
-    assert json.loads(down.stdout) == {"processes_ended": 3}  # the router and two replicas
+    assert json.loads(down.stdout) == {"processes_ended": 4}  # the router and three replicas
     assert read_state(network.state_dir) is None
     assert not is_listening(int(network.url.rsplit(":", 1)[1]))
 
@@ -197,7 +203,12 @@ def test_a_network_on_a_ray_cluster_that_stays(services: Services, monkeypatch: 
             monkeypatch.setenv(name, value)
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     with existing.connected(record):
-        assert live_nodes() == ["head", *NODES]
+        assert live_nodes() == ["head", "left", "newcomer", "right"]
+
+
+def held_by(page: dict[str, Any], node_id: str) -> list[int]:
+    nodes = [node for node in page["nodes"] if node["node_id"] == node_id]
+    return sorted(expert for node in nodes for replica in node["replicas"] for expert in replica["experts"])
 
 
 def left_over(marker: str) -> list[str]:

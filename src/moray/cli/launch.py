@@ -211,6 +211,10 @@ def _deploy(
         report(f"starting the router and {len(experts) * options.replicas} expert replicas")
         deploy_together(apps)
         wait_ready(list(apps), READY_TIMEOUT_S)
+    if record.is_existing:
+        from moray.nodes.grower import start_grower
+
+        start_grower(record, experts)
     report("waiting for the experts to join")
     _wait_for_experts(record, len(experts) * options.replicas)
 
