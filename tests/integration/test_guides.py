@@ -10,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,19 +83,26 @@ class Guides:
 
 
 @pytest.fixture
-def guides(tmp_path: Path) -> Iterator[Guides]:
+def folder() -> Iterator[Path]:
+    """A short path: sockets lie below it, whose names have room for 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="guides-", dir="/tmp", ignore_cleanup_errors=True) as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def guides(folder: Path) -> Iterator[Guides]:
     http, public, mirror = (str(free_port()) for _ in range(3))
-    url, state = f"http://127.0.0.1:{http}", str(tmp_path / "router" / ".local" / "state" / "moray")
+    url, state = f"http://127.0.0.1:{http}", str(folder / "router" / ".local" / "state" / "moray")
     for home in ("router", "node"):
-        (tmp_path / home / ".venv" / "bin").mkdir(parents=True)
-        command = tmp_path / home / ".venv" / "bin" / "moray"
+        (folder / home / ".venv" / "bin").mkdir(parents=True)
+        command = folder / home / ".venv" / "bin" / "moray"
         command.write_text(f'#!/bin/sh\nexec {sys.executable} -m moray.cli "$@"\n')
         command.chmod(0o755)
-        (tmp_path / home / ".cache").symlink_to(Path.home() / ".cache")  # compiled kernels
+        (folder / home / ".cache").symlink_to(Path.home() / ".cache")  # compiled kernels
     places = {
         "make init": "true",  # the README's test has it
         "scp network.json router.example:.local/state/moray": f"cp network.json {state}",
-        "'https://router.example#0xOWNER'": f'"$(cat {tmp_path / "router" / "join-string"})"',
+        "'https://router.example#0xOWNER'": f'"$(cat {folder / "router" / "join-string"})"',
         "https://router.example": url,
         "https://mirror.example": f"http://127.0.0.1:{mirror}",
         "--directory mirror 8080": f"--directory mirror --bind 127.0.0.1 {mirror}",
@@ -103,8 +111,8 @@ def guides(tmp_path: Path) -> Iterator[Guides]:
         "8000": http,
         "7443": public,
     }
-    path = f"{tmp_path / 'router' / '.venv' / 'bin'}:{os.environ['PATH']}"
-    guides = Guides(tmp_path, url, places, os.environ | {"PATH": path, "COLUMNS": "200"})
+    path = f"{folder / 'router' / '.venv' / 'bin'}:{os.environ['PATH']}"
+    guides = Guides(folder, url, places, os.environ | {"PATH": path, "COLUMNS": "200"})
     try:
         yield guides
     finally:
