@@ -25,8 +25,9 @@ from moray.join_signature import Signer
 from moray.join_string import JoinString
 from moray.network_manifest import NetworkManifest
 from moray.node_report import Assignment
-from moray.nodes.cluster import ClusterSpec, start_cluster
+from moray.nodes.cluster import REPLICA_ENV, ClusterSpec, start_cluster
 from moray.nodes.downloads import fetch_model_manifest, fetch_shards, model_folder
+from moray.nodes.findings import REPLICA_BYTES
 from moray.nodes.guarded_http import Fetcher
 from moray.nodes.hosting import Hosting, next_change
 from moray.nodes.known_manifest import KnownManifest
@@ -39,7 +40,6 @@ from moray.nodes.state import ClusterRecord
 from moray.nodes.supervisor import start_supervisor
 from moray.types import PublicAddress
 
-REPLICA_BYTES = 232_000_000  # of memory, besides its weights
 MANIFEST_PERIOD_S = 120.0
 REPORT_WHILE_FETCHING_S = 20.0
 RETRY_S = 5.0  # after a report that failed; up to twice as long, so that nodes do not come together
@@ -173,7 +173,7 @@ class NodeAgent:
                 slots=grounds.num_slots + 1,
                 state_dir=self._options.state_dir,
                 model_path=grounds.model_folder,
-                env={"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"},  # spinning threads stall each other
+                env=REPLICA_ENV,
                 marker=self._state.marker,
             )
         )
@@ -211,7 +211,8 @@ class NodeAgent:
         if change.retire:
             self._note(f"retiring {_named(change.retire)}")
             hosting.retire(change.retire)
-        self._drop_shards_but(hosting.serving)
+        if change.start or change.retire:
+            self._drop_shards_but(hosting.serving)
 
     def _drop_shards_but(self, experts: Sequence[int]) -> None:
         """Of experts that it served once, in an earlier life too."""

@@ -32,6 +32,7 @@ HEAD_ID = "head"
 NODE_LABEL = "moray-node"
 ROUTER_RESOURCE = "moray_router"
 SLOT_RESOURCE = "moray_expert_slot"
+REPLICA_ENV = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"}  # spinning threads stall each other
 # Ray refuses less than 75 MB. Activations never go through it, so it stays empty.
 _OBJECT_STORE_BYTES = 80_000_000
 # A Unix socket's path has at most 107 bytes and Ray appends about 65, so not below a long TMPDIR.

@@ -207,10 +207,8 @@ def _refuse_other_tls(host: str, port: int) -> None:
     """Raises BadSetting where one side speaks TLS and the other does not: Ray's own client would try for minutes."""
     is_asked = os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")  # as Ray reads it
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = (
-        False,
-        ssl.CERT_NONE,
-    )  # nothing is said over it; Ray verifies for itself
+    # Nothing is said over it; Ray verifies for itself.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         with socket.create_connection((host, port), timeout=_DIAL_TIMEOUT_S) as plain, context.wrap_socket(plain):
             is_there = True

@@ -19,19 +19,17 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from moray.errors import ClusterError
-from moray.experts.deployment import ExpertSpec, NodeNames, expert_app
+from moray.experts.deployment import ExpertSpec, expert_app
 from moray.files import write_private
 from moray.nodes import existing
-from moray.nodes.cluster import NODE_LABEL, SLOT_RESOURCE
 from moray.nodes.growing import deal_to_newcomers
-from moray.nodes.rayenv import NODE_VARIABLE
+from moray.nodes.hosting import NODE_NAMES
 from moray.nodes.serve import deploy_together, replica_places
 from moray.nodes.state import ClusterRecord, NodeRecord, hold_lock, read_state, write_state
 
 PERIOD_S = 5.0
 _SPECS, _LOG = "experts.json", "grower.log"  # in the state directory
 _SPEC_LIST = TypeAdapter(list[ExpertSpec])
-_NAMES = NodeNames(NODE_LABEL, NODE_VARIABLE, SLOT_RESOURCE)
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +65,7 @@ def _grow(record: ClusterRecord, specs: Sequence[ExpertSpec], newcomers: Sequenc
     ]
     dealt = deal_to_newcomers(held, newcomers)
     apps = {
-        f"{specs[number].replica_id}.{node_id}": expert_app(specs[number], [node_id], _NAMES)
+        f"{specs[number].replica_id}.{node_id}": expert_app(specs[number], [node_id], NODE_NAMES)
         for node_id, numbers in dealt.items()
         for number in numbers
     }

@@ -12,7 +12,7 @@ from moray.nodes.serve import deploy_together, remove_apps, wait_ready
 from moray.types import PublicAddress
 
 READY_TIMEOUT_S = 300.0  # a shard of gigabytes is read and packed
-_NAMES = NodeNames(NODE_LABEL, NODE_VARIABLE, SLOT_RESOURCE)
+NODE_NAMES = NodeNames(NODE_LABEL, NODE_VARIABLE, SLOT_RESOURCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Hosting:
         """Returns when they serve. Raises ClusterError, or the BadInput that kept one from starting; then none of these
         is left behind."""
         specs = {expert: replace(self._spec, experts=(expert,)) for expert in experts}
-        apps = {spec.replica_id: expert_app(spec, [self._node_id], _NAMES) for spec in specs.values()}
+        apps = {spec.replica_id: expert_app(spec, [self._node_id], NODE_NAMES) for spec in specs.values()}
         try:
             deploy_together(apps)
             wait_ready(list(apps), READY_TIMEOUT_S)

@@ -28,9 +28,8 @@ class Directory:
         self.num_experts = num_experts
         self.uplinks: dict[UplinkKey, Uplink] = {}
         self.usual = UsualLatency()
-        self._faults = OrderedDict[
-            tuple[str, str], int
-        ]()  # of its own making, by signer and node; they outlast uplinks
+        # Of its own making, by signer and node; they outlast uplinks.
+        self._faults = OrderedDict[tuple[str, str], int]()
         self.refusals = Refusals()
         self._by_expert: dict[int, list[Uplink]] = {expert: [] for expert in range(num_experts)}
         self._missing = frozenset(range(num_experts))

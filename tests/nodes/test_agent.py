@@ -21,7 +21,8 @@ from moray.experts.store import ShardStore
 from moray.join_string import JoinString
 from moray.network_manifest import DAY_S, RouterEntry, encode_manifest, sign_manifest
 from moray.node_key import NodeKey
-from moray.nodes.agent import REPLICA_BYTES, NodeOptions, count_slots, survey
+from moray.nodes.agent import NodeOptions, count_slots, survey
+from moray.nodes.findings import REPLICA_BYTES
 from moray.nodes.node_directory import end_leftovers, own_directory
 from moray.nodes.node_state import NODE_LOCK, NodeState, read_node, this_process, write_node
 from moray.nodes.processes import MARKER_VARIABLE

@@ -43,6 +43,12 @@ async def refusal(peer: Peer, join: wire.Join) -> str:
     return answer.code
 
 
+async def turned_away(router: PublicRouter, /, **changes: Any) -> str:
+    """The code with which a Join with ``changes`` is refused, on a connection of its own."""
+    peer, hello = await greeted(router.port)
+    return await refusal(peer, signed_join(router, hello, **changes))
+
+
 async def joined(router: PublicRouter, **changes: Any) -> Peer:
     peer, hello = await greeted(router.port)
     peer.send(signed_join(router, hello, **changes))
@@ -114,8 +120,7 @@ async def test_a_router_in_the_middle_can_pass_nothing_on(tmp_path: Path) -> Non
         stolen = replace(join, tls_cert_sha256=bytes.fromhex(real.tls.sha256))
         assert await refusal(peer, stolen) == "bad_signature"
         # A Join that the node made for the one in the middle names it.
-        peer, hello = await greeted(real.port)
-        assert await refusal(peer, signed_join(real, hello, router=str(middle.address))) == "wrong_router"
+        assert await turned_away(real, router=str(middle.address)) == "wrong_router"
 
 
 @in_event_loop
@@ -166,8 +171,7 @@ async def test_a_join_that_does_not_fit_is_refused_with_its_reason(
     changes: dict[str, Any], code: str, tmp_path: Path
 ) -> None:
     async with open_public_router(tmp_path) as router:
-        peer, hello = await greeted(router.port)
-        assert await refusal(peer, signed_join(router, hello, **changes)) == code
+        assert await turned_away(router, **changes) == code
         assert router.acceptor.counters.joins_refused == 1 and not router.directory.uplinks
         (told,) = router.directory.refusals.snapshot(monotonic())
         assert (told["signer"], told["node_id"]) == (KEY.address, "node") and told["reason"].startswith(f"{code}: ")
@@ -177,8 +181,7 @@ async def test_a_join_that_does_not_fit_is_refused_with_its_reason(
 async def test_a_refusal_is_told_until_the_replica_joins(tmp_path: Path) -> None:
     async with open_public_router(tmp_path) as router:
         for name in ("a", "b"):
-            peer, hello = await greeted(router.port)
-            await refusal(peer, signed_join(router, hello, replica_id=name, model_id="model-b"))
+            await turned_away(router, replica_id=name, model_id="model-b")
         _joined = await joined(router, replica_id="a")
         assert [told["replica_id"] for told in router.directory.refusals.snapshot(monotonic())] == ["b"]
 
@@ -197,8 +200,7 @@ async def test_shards_of_another_digest_are_refused(tmp_path: Path) -> None:
     digests = tuple(bytes([expert]) * 32 for expert in range(IDENTITY.num_experts))
     async with open_public_router(tmp_path) as router:
         router.acceptor.identity = replace(router.acceptor.identity, shard_digests=digests)
-        peer, hello = await greeted(router.port)
-        assert await refusal(peer, signed_join(router, hello, experts=[2])) == "wrong_shard"
+        assert await turned_away(router, experts=[2]) == "wrong_shard"
         await joined(router, experts=[2], shards_digest=wire.digest_of([digests[2]]))
 
 
@@ -219,8 +221,7 @@ async def test_an_equal_or_lower_incarnation_is_refused_before_anything_is_compu
         _first = await joined(router, incarnation=9)
         monkeypatch.setattr(credentials, "recover_signer", lambda *_: pytest.fail("this was to be cheap"))
         for incarnation in (9, 8, 0):
-            peer, hello = await greeted(router.port)
-            assert await refusal(peer, signed_join(router, hello, incarnation=incarnation)) == "stale_incarnation"
+            assert await turned_away(router, incarnation=incarnation) == "stale_incarnation"
         assert len(router.directory.uplinks) == 1
 
 
@@ -338,8 +339,7 @@ async def test_no_more_signatures_wait_than_can_be_recovered(tmp_path: Path, mon
         for number, (peer, hello) in enumerate(waiting):
             peer.send(signed_join(router, hello, replica_id=f"replica-{number}"))
         await eventually(lambda: router.acceptor.credentials._num_verifying == 2)  # type: ignore[attr-defined]
-        peer, hello = await greeted(router.port)
-        assert await refusal(peer, signed_join(router, hello)) == "too_many_joins"
+        assert await turned_away(router) == "too_many_joins"
         go_on.set()
         for peer, _ in waiting:
             assert isinstance(await peer.read(), wire.Welcome)
@@ -352,8 +352,7 @@ async def test_a_key_joins_only_so_often(tmp_path: Path, monkeypatch: pytest.Mon
     async with open_public_router(tmp_path) as router:
         for _ in range(2):
             await joined(router)
-        peer, hello = await greeted(router.port)
-        assert await refusal(peer, signed_join(router, hello)) == "too_many_joins"
+        assert await turned_away(router) == "too_many_joins"
         await joined(router, key=OTHER_KEY)
 
 
@@ -362,8 +361,7 @@ async def test_a_key_has_only_so_many_uplinks(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(directory, "MAX_UPLINKS_PER_SIGNER", 2)
     async with open_public_router(tmp_path) as router:
         _both = [await joined(router, replica_id=name) for name in ("a", "b")]
-        peer, hello = await greeted(router.port)
-        assert await refusal(peer, signed_join(router, hello, replica_id="c")) == "too_many_uplinks"
+        assert await turned_away(router, replica_id="c") == "too_many_uplinks"
 
 
 class Slow:

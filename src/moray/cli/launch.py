@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -17,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from moray.config import Settings, read_settings
 from moray.errors import BadSetting, ClusterError, PortTaken
-from moray.nodes.cluster import NODE_LABEL, ROUTER_RESOURCE, SLOT_RESOURCE, ClusterSpec, start_cluster
+from moray.nodes.cluster import REPLICA_ENV, ROUTER_RESOURCE, ClusterSpec, start_cluster
 from moray.nodes.existing import ExistingSpec, join_cluster
 from moray.nodes.network import connected, stop_network
 from moray.nodes.placement import deal_replicas, expert_sets, slots_per_node
-from moray.nodes.rayenv import NODE_VARIABLE
 from moray.nodes.state import MAX_SOCKET_PATH_BYTES, NETWORK_MANIFEST, WIRE_TOKEN, ClusterRecord, write_state
 from moray.nodes.supervisor import start_supervisor
+from moray.router.sockets import bind
 from moray.types import AskedDevice, DataAddress, PublicAddress
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ def _open_cluster(
             num_gpus=_count_gpus() if device == "cuda" else 0,
             state_dir=options.state_dir,
             model_path=options.model.absolute(),
-            env={"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"},  # spinning threads stall each other
+            env=REPLICA_ENV,
         )
     )
 
@@ -166,7 +165,8 @@ def _deploy(
     public: PublicOptions | None,
     report: Callable[[str], None],
 ) -> None:
-    from moray.experts.deployment import ExpertSpec, NodeNames, expert_app
+    from moray.experts.deployment import ExpertSpec, expert_app
+    from moray.nodes.hosting import NODE_NAMES
     from moray.nodes.serve import deploy_together, start_serve, wait_ready
     from moray.router.deployment import APP_NAME, router_app
     from moray.router.service import RouterSpec
@@ -201,10 +201,9 @@ def _deploy(
         for members in sets
     ]
     apps = {APP_NAME: router_app(router, ROUTER_RESOURCE)}
-    names = NodeNames(NODE_LABEL, NODE_VARIABLE, SLOT_RESOURCE)
     dealt = deal_replicas(len(sets), options.replicas, options.num_nodes) if sets else []
     for spec, places in zip(experts, dealt, strict=True):
-        apps[spec.replica_id] = expert_app(spec, [record.nodes[place].node_id for place in places], names)
+        apps[spec.replica_id] = expert_app(spec, [record.nodes[place].node_id for place in places], NODE_NAMES)
     with connected(record):
         report("starting Serve")
         start_serve()
@@ -317,12 +316,7 @@ def reserve_port(host: str, port: int, option: str) -> int:
     for candidate in random.sample(QUIET_PORTS, FREE_PORT_TRIES) if port == 0 else []:
         with suppress(PortTaken):
             return reserve_port(host, candidate, option)
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as exc:
-            raise PortTaken(f"cannot listen on {host}:{port} ({exc.strerror}); give another {option}") from None
+    with bind(host, port, option) as probe:
         return int(probe.getsockname()[1])
 
 
