@@ -207,6 +207,15 @@ abstract contract MarketKit is TestKit {
         (,, provider_) = market.stateOf(id);
     }
 
+    /// What the market holds for a task that has not ended.
+    function escrowOf(Task memory task) internal view returns (uint256) {
+        Status status = statusOf(market.taskId(task));
+        if (status == Status.Funded) return task.fee;
+        if (status == Status.Accepted || status == Status.Submitted) return uint256(task.fee) + task.bond;
+        if (status == Status.Challenged) return uint256(task.fee) + 2 * uint256(task.bond);
+        return 0;
+    }
+
     function assertStatus(bytes32 id, Status expected) internal view {
         vm.assertEq(uint256(statusOf(id)), uint256(expected), "status");
     }
