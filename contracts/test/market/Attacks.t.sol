@@ -14,7 +14,6 @@ import {Puppet} from "../mocks/Puppet.sol";
 import {MarketKit} from "./MarketKit.sol";
 
 /// What a thief tries: with currencies, with others' transactions, with results, with reorganisations.
-// forge-lint: disable-next-item(unsafe-typecast): numbers of tests are small, or meant to be cut
 contract AttacksTest is MarketKit {
     /// The usual market and parties, with another currency.
     function trade(TestCurrency other) private {

@@ -13,7 +13,6 @@ import {Puppet} from "../mocks/Puppet.sol";
 import {MarketKit} from "./MarketKit.sol";
 
 /// A callback learns the end, at the cost of whoever calls, and can harm nobody.
-// forge-lint: disable-next-item(unsafe-typecast): numbers of tests are small, or meant to be cut
 contract CallbackTest is MarketKit {
     uint32 private constant CALLBACK_GAS = 300_000;
     /// What the market itself may need beside the callback: hashing the terms, three cold storage slots, the event.

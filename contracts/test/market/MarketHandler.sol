@@ -8,7 +8,6 @@ import {MarketKit} from "./MarketKit.sol";
 /// Many clients, providers and challengers, a resolver, strangers and time, all at random. Each action tries a step that
 /// may or may not be due; what the market refuses must be refused with an error of its own. It keeps its own books of
 /// what each task should have paid to whom, from the terms alone.
-// forge-lint: disable-next-item(unsafe-typecast): numbers of tests are small, or meant to be cut
 contract MarketHandler is MarketKit {
     uint256 private constant NUM_PARTIES = 5;
     uint256 private constant MAX_TASKS = 6; // so that steps meet

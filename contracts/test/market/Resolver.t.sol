@@ -8,7 +8,6 @@ import {Puppet} from "../mocks/Puppet.sol";
 import {MarketKit} from "./MarketKit.sol";
 
 /// A committee speaks with enough of its members' signatures, about one result of one task of one market, and only then.
-// forge-lint: disable-next-item(unsafe-typecast): numbers of tests are small, or meant to be cut
 contract ResolverTest is MarketKit {
     // -- the committee ------------------------------------------------------------------------------------------------
 
