@@ -37,7 +37,9 @@ def decode_revert(data: bytes) -> Reverted:
     entry = known_errors().get(data[:4])
     if entry is None:
         shown = f"with an error that is none of Moray's (0x{data[:4].hex()})" if data else "without a reason"
-        return Reverted("", {}, f"the contract refused the call {shown}; check the contract's address and the arguments")
+        return Reverted(
+            "", {}, f"the contract refused the call {shown}; check the contract's address and the arguments"
+        )
     try:
         values = decode_values(entry.inputs, data[4:])
     except (ValueError, OverflowError):
@@ -77,5 +79,3 @@ def _shown(name: str, value: Any) -> str:
     if name in ("until", "deadline", "closesAt", "validAfter", "validBefore") and 0 <= value <= _LAST_SECOND:
         return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
     return str(value)
-
-
