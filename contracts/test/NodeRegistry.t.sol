@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {NodeRegistry} from "../src/NodeRegistry.sol";
-import {FeeCurrency} from "./kit/BadCurrencies.sol";
 import {RegistryKit} from "./kit/RegistryKit.sol";
+import {FeeCurrency} from "./mocks/Currencies.sol";
 
 /// Each call's success and each of its refusals.
 contract NodeRegistryTest is RegistryKit {
@@ -155,6 +155,7 @@ contract NodeRegistryTest is RegistryKit {
 
     function test_depositRefusesACurrencyThatTakesAFee() external {
         FeeCurrency unsound = new FeeCurrency();
+        unsound.take();
         registry = new NodeRegistry(unsound, UNBONDING_TIME_S, CLAIM_WINDOW_S);
         uint256 nodeId = registerNode("signer");
         unsound.mint(address(this), 100);

@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 import {Channel, PaymentChannels, Voucher} from "../src/PaymentChannels.sol";
-import {FeeCurrency} from "./kit/BadCurrencies.sol";
 import {ChannelKit} from "./kit/ChannelKit.sol";
+import {FeeCurrency} from "./mocks/Currencies.sol";
 
 /// Each call's success and each of its refusals.
 contract PaymentChannelsTest is ChannelKit {
@@ -50,6 +50,7 @@ contract PaymentChannelsTest is ChannelKit {
 
     function test_depositRefusesACurrencyThatTakesAFee() external {
         FeeCurrency unsound = new FeeCurrency();
+        unsound.take();
         channels = new PaymentChannels(unsound);
         unsound.mint(channel.payer, 100);
         vm.startPrank(channel.payer);

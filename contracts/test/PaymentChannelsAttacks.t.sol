@@ -3,8 +3,9 @@ pragma solidity 0.8.37;
 
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {Channel, PaymentChannels, Voucher} from "../src/PaymentChannels.sol";
-import {BlockingCurrency, ReentrantCurrency} from "./kit/BadCurrencies.sol";
 import {ChannelKit} from "./kit/ChannelKit.sol";
+import {BlockingCurrency} from "./mocks/Currencies.sol";
+import {ReentrantCurrency} from "./mocks/ReentrantCurrency.sol";
 
 /// Says of every signature that it is good.
 contract YesSigner is IERC1271 {
@@ -144,10 +145,10 @@ contract PaymentChannelsAttacksTest is ChannelKit {
         vm.startPrank(channel.payer);
         blocking.approve(address(channels), 100);
         channels.deposit(channel, 100);
-        blocking.setBlocked(channel.payee, true);
+        blocking.refuse(channel.payee);
         Voucher memory voucher = voucherOf(channel, 80);
         bytes memory signature = signedBy("signer", voucher);
-        vm.expectRevert(BlockingCurrency.Blocked.selector);
+        vm.expectRevert(abi.encodeWithSelector(BlockingCurrency.Refused.selector, channel.payee));
         channels.claim(channel, voucher, signature);
         channels.close(channel);
         skip(24 hours);
@@ -164,8 +165,8 @@ contract PaymentChannelsAttacksTest is ChannelKit {
         channels.deposit(channel, 100);
         channels.close(channel);
         skip(24 hours);
-        blocking.setBlocked(channel.payer, true);
-        vm.expectRevert(BlockingCurrency.Blocked.selector);
+        blocking.refuse(channel.payer);
+        vm.expectRevert(abi.encodeWithSelector(BlockingCurrency.Refused.selector, channel.payer));
         channels.settle(channel);
         claim(80);
         vm.assertEq(blocking.balanceOf(channel.payee), 80);
