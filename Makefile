@@ -15,10 +15,12 @@ help:            ## show this list
 
 init: $(STAMP) $(TOOLS)  ## create .venv with pinned packages, compile kernels; chain tools from npm
 
+# Slither's package asks for a web3 below 8, for a tool of it that is not used here; what else it needs is in `dev`.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt 'torch>=2.13,<2.14' 'setuptools>=80'
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	$(RUN)/python -m pip install --quiet --constraint constraints.txt --no-deps slither-analyzer
 	$(RUN)/python -c 'import moray.router.backbone'  # compiles its kernels
 	touch $(STAMP)
 
