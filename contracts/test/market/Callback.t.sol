@@ -190,9 +190,9 @@ contract CallbackTest is MarketKit {
     function testFuzz_attack_too_little_gas_makes_the_call_fail_never_the_callback(uint256 gas_, uint32 callbackGas)
         external
     {
-        callbackGas = uint32(bound(callbackGas, 1_000, 5_000_000));
+        callbackGas = uint32(bound(callbackGas, 2_000, 5_000_000));
         // What a function's dispatch needs before it looks at its gas.
-        HungryCallback callback = new HungryCallback(callbackGas - 600);
+        HungryCallback callback = new HungryCallback(callbackGas - 1_500);
         Task memory task = calling(address(callback));
         task.callbackGas = callbackGas;
         bytes32 id = bring(task, Status.Valid);
