@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain_kit import BOND, CHALLENGER, CLIENT, FEE, MEMBERS, PROVIDER, SPEC, deployed
+from moray.architecture import parse_architecture
 from moray.contracts.anvil import DEVELOPMENT_KEYS, Anvil
 from moray.contracts.channels import Channel, ChannelState, PaymentChannels, Voucher, headroom
 from moray.contracts.market import TaskAccepted, TaskChallenged, TaskClosed, TaskCreated, TaskSubmitted
@@ -19,6 +20,9 @@ from moray.contracts.resolver import Resolver
 from moray.contracts.tasks import NOBODY, Content, Outcome, Status, task_id
 from moray.errors import Reverted
 from moray.experts.keccak import keccak
+from moray.experts.model_identity import SPECIFICATION, model_id, table_digest
+from moray.experts.random_checkpoint import TINY_CONFIG
+from moray.experts.weight_root import tree_shape
 
 RESULT, TRANSCRIPT = Content.of(b"the answer"), Content.of(b"x" * 9000, "http://node/content/1")
 OPERATOR, SIGNER, SECOND_SIGNER = DEVELOPMENT_KEYS[7:10]
@@ -199,6 +203,28 @@ def test_a_models_id_is_the_contracts(anvil: Anvil) -> None:
             assert event.args == {"id": model.id, "by": PROVIDER.address, "uri": "http://a/b"}
 
     asyncio.run(use())
+
+
+@pytest.mark.parametrize("weight_root", [None, b"\2" * 32])
+def test_a_models_record_has_the_id_that_its_folder_has(weight_root: bytes | None) -> None:
+    a = parse_architecture(TINY_CONFIG, "config.json")
+    shape = tree_shape(a)
+    table, weights = (bytes(32), bytes(32)) if weight_root is None else (table_digest(), weight_root)
+    record = ModelRecord(
+        specification=SPECIFICATION,
+        hidden_size=a.hidden_size,
+        moe_intermediate_size=a.moe_intermediate_size,
+        num_experts=a.num_experts,
+        num_layers=a.num_layers,
+        vocab_size=a.vocab_size,
+        first_moe_layer=shape.first_layer,
+        num_moe_layers=shape.num_layers,
+        numeric_class_hash=keccak(b"int8"),
+        table_digest=table,
+        weight_root=weights,
+        manifest_digest=b"\3" * 32,
+    )
+    assert record.id.hex() == model_id(a, "int8", weight_root, b"\3" * 32)
 
 
 def test_a_payment_channels_life(anvil: Anvil) -> None:

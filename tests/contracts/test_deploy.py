@@ -87,7 +87,7 @@ def test_off_the_development_chain_nothing_is_deployed_by_mistake() -> None:
             (OWN_KEY, {"unsafe_unaudited": True, "currency": CLIENT.address}, ContractMissing, "no contract at"),
         ):
             with pytest.raises(error, match=words):
-                asyncio.run(deploy(other, key, **options))  # type: ignore[arg-type]
+                asyncio.run(deploy(other, key, **options))
 
 
 def test_an_empty_wallet_is_told_before_anything_is_sent(anvil: Anvil) -> None:
