@@ -19,6 +19,7 @@ interface Vm {
 
     // -- what accounts have --
     function etch(address account, bytes calldata code) external;
+    function cool(address account) external; // as at the start of a transaction, where the first touch costs more
     function label(address account, string calldata name) external;
     function snapshotState() external returns (uint256 id);
     function revertToState(uint256 id) external returns (bool);

@@ -6,6 +6,7 @@ import {InvariantKit} from "../kit/InvariantKit.sol";
 import {MarketHandler} from "./MarketHandler.sol";
 
 /// What holds after any steps of anybody in any order.
+// forge-lint: disable-next-item(unsafe-typecast): numbers of tests are small, or meant to be cut
 contract MarketInvariantsTest is InvariantKit {
     MarketHandler private handler;
 
