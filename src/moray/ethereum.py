@@ -24,11 +24,13 @@ def _unchanged_recursion_limit() -> Iterator[None]:
 with _unchanged_recursion_limit():
     import py_ecc  # noqa: F401 - here and not when somebody needs it
     from eth_account import Account
+    from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
     from eth_account.messages import encode_typed_data
     from eth_account.signers.local import LocalAccount
     from eth_keys.constants import SECPK1_N
     from eth_keys.exceptions import BadSignature as RefusedByCurve
     from eth_utils.address import is_checksum_address, to_checksum_address
+    from eth_utils.crypto import keccak
     from eth_utils.exceptions import ValidationError
 
 __all__ = [
@@ -39,5 +41,8 @@ __all__ = [
     "ValidationError",
     "encode_typed_data",
     "is_checksum_address",
+    "keccak",
+    "key_from_seed",
+    "seed_from_mnemonic",
     "to_checksum_address",
 ]
