@@ -24,6 +24,7 @@ from moray.experts.device import choose_device
 from moray.experts.manifest import Manifest
 from moray.experts.simd_int8 import HAS_BYTE_PRODUCTS
 from moray.experts.weights import pack_expert
+from moray.guarded_http import Fetcher
 from moray.join_string import JoinString
 from moray.network_manifest import MAX_NETWORK_MANIFEST_BYTES, NetworkManifest, RouterEntry, parse_manifest
 from moray.nodes import findings
@@ -32,7 +33,6 @@ from moray.nodes.doctor_machine import Machine, measure_machine
 from moray.nodes.doctor_routers import GatewayProbe, RouterProbe, probe_gateway, probe_router
 from moray.nodes.downloads import SPARE_BYTES, fetch_model_manifest, model_folder
 from moray.nodes.findings import Finding
-from moray.nodes.guarded_http import Fetcher
 from moray.nodes.identity import check_key
 from moray.types import AskedDevice, NumericClass
 

@@ -28,6 +28,11 @@
     ├── Overloaded               a bounded queue is full (HTTP 429, retryable)
     │   └── UserQueueFull        one user's part of it is
     ├── EngineStopped            the router is going down (HTTP 503, retryable)
+    ├── CallFailed               a call of a contract that did not happen, and cannot any more
+    │   ├── CallReverted         the contract refuses it
+    │   ├── EventMissing         it was mined and did not do what it is for
+    │   └── EmptyWallet          the account cannot pay for its gas (retryable)
+    ├── OutboxConflict           one key for two calls
     └── ClusterError             a local process did not do what it was told
 
 A message is one line, states the fact and says what to do.
@@ -179,6 +184,33 @@ class UserQueueFull(Overloaded):
 class EngineStopped(MorayError):
     code = "engine_stopped"
     is_retryable = True
+
+
+class CallFailed(MorayError):
+    code = "call_failed"
+
+
+class CallReverted(CallFailed):
+    """``name`` is the contract's own error, for example ``WrongStatus``; empty where it gave none."""
+
+    code = "call_reverted"
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class EventMissing(CallFailed):
+    code = "event_missing"
+
+
+class EmptyWallet(CallFailed):
+    code = "empty_wallet"
+    is_retryable = True
+
+
+class OutboxConflict(MorayError):
+    code = "outbox_conflict"
 
 
 class ClusterError(MorayError):
