@@ -1,5 +1,5 @@
-"""The ``StakeBook`` of a running router: in a thread of its own, since what a chain answers takes milliseconds of Python
-to read, which neither tokens nor HTTP should wait for."""
+"""The ``StakeBook`` of a running router: in a thread of its own, since what a chain answers takes milliseconds of
+Python to read, which neither tokens nor HTTP should wait for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moray.network_manifest import NO_SLASHER, StakeTerms
-from moray.router.stake import MAX_AGE_S, Requirement, Standing, StakeBook
+from moray.router.stake import MAX_AGE_S, Requirement, StakeBook, Standing
 
 if TYPE_CHECKING:
     from moray.contracts.registry import NodeRegistry
