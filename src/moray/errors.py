@@ -28,6 +28,13 @@
     ├── Overloaded               a bounded queue is full (HTTP 429, retryable)
     │   └── UserQueueFull        one user's part of it is
     ├── EngineStopped            the router is going down (HTTP 503, retryable)
+    ├── ChainError               a chain, or a contract on it, did not do what it was asked
+    │   ├── ChainUnreachable     an endpoint does not answer, or not as one does (retryable)
+    │   ├── ChainRefused         an endpoint answered with an error of its own
+    │   ├── WrongChain           an endpoint of another chain
+    │   ├── EndpointsDisagree    endpoints say different things of one block
+    │   ├── ContractMissing      no contract at an address, or another one
+    │   └── Reverted             a contract refused a call, and said why
     ├── CallFailed               a call of a contract that did not happen, and cannot any more
     │   ├── CallReverted         the contract refuses it
     │   ├── EventMissing         it was mined and did not do what it is for
@@ -215,3 +222,45 @@ class OutboxConflict(MorayError):
 
 class ClusterError(MorayError):
     code = "cluster_error"
+
+
+class ChainError(MorayError):
+    code = "chain_error"
+
+
+class ChainUnreachable(ChainError):
+    code = "chain_unreachable"
+    is_retryable = True
+
+
+class ChainRefused(ChainError):
+    """``rpc_code`` is JSON-RPC's, for example -32601 for a method that the endpoint does not have."""
+
+    code = "chain_refused"
+
+    def __init__(self, message: str, rpc_code: int = 0) -> None:
+        super().__init__(message)
+        self.rpc_code = rpc_code
+
+
+class WrongChain(ChainError):
+    code = "wrong_chain"
+
+
+class EndpointsDisagree(ChainError):
+    code = "endpoints_disagree"
+
+
+class ContractMissing(ChainError):
+    code = "contract_missing"
+
+
+class Reverted(ChainError):
+    """``name`` of the contract's error, and its ``arguments`` by name; "" where the contract gave no reason."""
+
+    code = "reverted"
+
+    def __init__(self, name: str, arguments: dict[str, object], message: str) -> None:
+        super().__init__(message)
+        self.name = name
+        self.arguments = arguments
