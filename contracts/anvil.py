@@ -33,8 +33,8 @@ def find_anvil() -> Path:
     """
     on_path = shutil.which("anvil")
     in_tree = Path(__file__).resolve().parent.parent / "node_modules" / ".bin" / "anvil"
-    for candidate in filter(None, (on_path, in_tree)):
-        found = Path(candidate).resolve()
+    for candidate in ([Path(on_path)] if on_path else []) + [in_tree]:
+        found = candidate.resolve()
         if found.suffix in (".js", ".mjs"):
             native = sorted(found.parent.parent.glob("anvil-*/bin/anvil"))
             if native:

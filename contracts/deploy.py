@@ -113,18 +113,20 @@ async def _deploy(chain: Chain, key: Deployer, name: ContractName, *arguments: A
     data = load(name).bytecode + encode(kinds, arguments)
     endpoint = chain.endpoints[0]
     head = await endpoint.request("eth_getBlockByNumber", "latest", False)
-    gas = as_int(await endpoint.request("eth_estimateGas", {"from": key.address, "data": f"0x{data.hex()}"}))
+    max_fee_wei = 2 * as_int(head["baseFeePerGas"]) + TIP_WEI  # per gas
+    needed = as_int(await endpoint.request("eth_estimateGas", {"from": key.address, "data": f"0x{data.hex()}"}))
+    gas = needed + needed // 10
+    if await chain.balance_wei(key.address) < gas * max_fee_wei:
+        raise EmptyWallet(f"{key.address} cannot pay for the gas of deploying {name}; send it some ether")
     fields = {
         "chainId": chain.chain_id,
         "nonce": as_int(await endpoint.request("eth_getTransactionCount", key.address, "pending")),
         "data": data,
         "value": 0,
-        "gas": gas + gas // 10,
-        "maxFeePerGas": 2 * as_int(head["baseFeePerGas"]) + TIP_WEI,
+        "gas": gas,
+        "maxFeePerGas": max_fee_wei,
         "maxPriorityFeePerGas": TIP_WEI,
     }
-    if await chain.balance_wei(key.address) < fields["gas"] * fields["maxFeePerGas"]:
-        raise EmptyWallet(f"{key.address} cannot pay for the gas of deploying {name}; send it some ether")
     tx_hash = await endpoint.request("eth_sendRawTransaction", f"0x{key.sign_transaction(fields).hex()}")
     try:
         async with asyncio.timeout(_RECEIPT_TIMEOUT_S):

@@ -39,6 +39,7 @@ REVERT_LINES = {
     "StakeTooLow": "{asked} is more than the {there} of stake there; take less, or deposit more",
     "StillJailed": "the node is jailed until {until}; wait until then",
     "StillUnbonding": "the stake is unbonding until {until}; wait until then",
+    "UnbondingTooLong": "an unbonding time of {given} s is too long; at most {most}",
     "UnbondingTooShort": "an unbonding time of {given} s does not outlast the claims, which takes more than {needed} s",
     # ModelRegistry
     "AlreadyRegistered": "the model {id} is registered already; there is nothing to do",
