@@ -17,7 +17,6 @@ from moray.contracts.intents import Mined
 from moray.contracts.registry import NodeRecord, NodeRegistry, Stake
 from moray.contracts.sender import Sender
 from moray.contracts.tasks import NOBODY
-from moray.errors import StakeRefused
 from moray.join_signature import Signer
 
 PROOF_LASTS_S = 3600  # chain time in which a registration has to be mined
@@ -64,13 +63,8 @@ class Staking:
         mined = await self._send(self.registry.register(signer.address, deadline, proof))
         return self.registry.node_id_in(mined.logs)
 
-    async def deposit(self, operator: str, node_id: int, amount: int, slasher: str, report: Report) -> None:
-        """Approve exactly ``amount``, deposit it and, for a ``slasher`` other than NOBODY, allot it.
-
-        Raises StakeRefused where the operator has less."""
-        balance = await self.currency.balance(operator)
-        if balance < amount:
-            raise StakeRefused(f"{operator} has {balance} base units of {amount}; send it more of the currency, or stake less")
+    async def deposit(self, node_id: int, amount: int, slasher: str, report: Report) -> None:
+        """Approve exactly ``amount``, deposit it and, for a ``slasher`` other than NOBODY, allot it."""
         report("approving")
         await self._send(self.currency.approve(self.registry.address, amount))
         report("depositing")
@@ -79,11 +73,8 @@ class Staking:
             report("allotting")
             await self._send(self.registry.allot(node_id, slasher, amount))
 
-    async def unbond(self, view: StakeView, slasher: str, amount: int) -> None:
-        """Raises StakeRefused for more than is bonded."""
-        if amount > view.stake.bonded:
-            raise StakeRefused(f"{view.stake.bonded} base units are bonded there, not {amount}; unbond less")
-        await self._send(self.registry.unbond(view.node.node_id, slasher, amount))
+    async def unbond(self, node_id: int, slasher: str, amount: int) -> None:
+        await self._send(self.registry.unbond(node_id, slasher, amount))
 
     async def withdraw(self, view: StakeView, slasher: str, report: Report) -> int:
         """Pay out to the operator what has unbonded and what else it is owed; how much that was. By anyone."""
