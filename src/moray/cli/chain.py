@@ -32,7 +32,7 @@ def up(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="On 127.0.0.1; 0: a free one.")] = 8545,
     block_time: Annotated[
         int,
-        typer.Option("--block-time", min=0, max=3600, metavar="S", help="0: a block for each transaction only."),
+        typer.Option("--block-time", min=1, max=3600, metavar="S", help="A chain_block every S seconds."),
     ] = 1,
     state_dir: StateDir = None,
     as_json: JsonOption = False,
