@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -64,10 +62,8 @@ def test_a_chain_goes_on_where_it_was_also_after_its_processes_were_killed(chain
         chain.status()
     again = chain.up()
     assert (again["contracts"], again["accounts"]) == (first["contracts"], first["accounts"])
-    for process in DevelopmentChain(chain.directory)._processes():
-        if "chain_keeper" in " ".join(process.cmdline()):
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait(10)
+    (keeper,) = (one for one in DevelopmentChain(chain.directory)._processes() if "chain_keeper" in str(one.cmdline()))
+    keeper.kill()
     until = time.monotonic() + 30
     while DevelopmentChain(chain.directory).url and time.monotonic() < until:  # anvil writes its state and ends
         time.sleep(0.1)
