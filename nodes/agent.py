@@ -21,6 +21,7 @@ from moray.config import read_settings
 from moray.errors import BadSetting, ClusterError, MorayError
 from moray.experts.deployment import ExpertSpec
 from moray.experts.manifest import Manifest
+from moray.guarded_http import Fetcher
 from moray.join_signature import Signer
 from moray.join_string import JoinString
 from moray.network_manifest import NetworkManifest
@@ -28,7 +29,6 @@ from moray.node_report import Assignment
 from moray.nodes.cluster import REPLICA_ENV, ClusterSpec, start_cluster
 from moray.nodes.downloads import fetch_model_manifest, fetch_shards, model_folder
 from moray.nodes.findings import REPLICA_BYTES
-from moray.nodes.guarded_http import Fetcher
 from moray.nodes.hosting import Hosting, next_change
 from moray.nodes.known_manifest import KnownManifest
 from moray.nodes.node_directory import end_leftovers

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from moray.dialling import dial
 from moray.errors import DownloadFailed
+from moray.guarded_http import Fetcher
 from moray.network_manifest import RouterEntry
-from moray.nodes.guarded_http import Fetcher
 
 NUM_CONNECTS = 3  # few: a router takes few connections from one address at a time
 TIMEOUT_S = 5.0  # of a connection, of a handshake and of a page

@@ -26,7 +26,7 @@ from moray.experts.manifest import (
     read_manifest,
 )
 from moray.files import sync_directory, write_private
-from moray.nodes.guarded_http import Fetcher
+from moray.guarded_http import Fetcher
 from moray.nodes.state import hold_lock, open_state_dir
 from moray.quoting import quoted
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from moray.errors import BadSetting, DownloadFailed, ManifestRefused, MorayError, UnsafeAddress
 from moray.files import write_private
+from moray.guarded_http import Fetcher
 from moray.join_string import JoinString
 from moray.network_manifest import (
     MAX_NETWORK_MANIFEST_BYTES,
@@ -15,7 +16,6 @@ from moray.network_manifest import (
     parse_manifest,
     read_signed,
 )
-from moray.nodes.guarded_http import Fetcher
 
 logger = logging.getLogger(__name__)
 

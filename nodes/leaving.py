@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from moray.errors import ClusterError, MorayError
-from moray.nodes.guarded_http import Fetcher
+from moray.guarded_http import Fetcher
 from moray.nodes.node_directory import end_leftovers
 from moray.nodes.node_state import NODE_LOCK, NodeState, read_node
 from moray.nodes.state import hold_lock

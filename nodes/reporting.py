@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from moray.errors import DownloadFailed, JoinRefused, MorayError
+from moray.guarded_http import Fetcher
 from moray.join_signature import Signer
 from moray.network_manifest import NetworkManifest
 from moray.node_report import (
@@ -17,7 +18,6 @@ from moray.node_report import (
     parse_assignment,
     sign_report,
 )
-from moray.nodes.guarded_http import Fetcher
 
 
 class Reporter:

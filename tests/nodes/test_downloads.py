@@ -24,9 +24,9 @@ from moray.experts.manifest import Manifest, read_manifest
 from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
 from moray.experts.sharding import write_shards
 from moray.experts.store import ShardStore
+from moray.guarded_http import Fetcher
 from moray.nodes import downloads
 from moray.nodes.downloads import fetch_model_manifest, fetch_shards
-from moray.nodes.guarded_http import Fetcher
 from moray.nodes.state import hold_lock
 
 FETCHER = Fetcher(allow_private=True, patience_s=10)
@@ -408,7 +408,7 @@ import sys
 from pathlib import Path
 from moray.experts.manifest import read_manifest
 from moray.nodes.downloads import fetch_shards
-from moray.nodes.guarded_http import Fetcher
+from moray.guarded_http import Fetcher
 folder = Path(sys.argv[2])
 fetch_shards(Fetcher(True), [sys.argv[1]], read_manifest(folder), [3], folder, lambda *_: None)
 """

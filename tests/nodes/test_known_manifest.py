@@ -10,10 +10,10 @@ import pytest
 
 from http_kit import Reply, Server, serving
 from moray.errors import BadSetting, DownloadFailed, ManifestRefused, UnsafeAddress
+from moray.guarded_http import Fetcher
 from moray.join_string import JoinString
 from moray.network_manifest import NetworkManifest, RouterEntry, encode_manifest, sign_manifest
 from moray.node_key import NodeKey
-from moray.nodes.guarded_http import Fetcher
 from moray.nodes.known_manifest import KnownManifest
 
 OWNER, STRANGER = NodeKey.from_bytes(bytes([1]) * 32), NodeKey.from_bytes(bytes([2]) * 32)

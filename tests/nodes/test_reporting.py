@@ -12,10 +12,10 @@ import pytest
 from doctor_kit import free_port
 from http_kit import Answer, Reply, Server, serving
 from moray.errors import DownloadFailed, JoinRefused, MorayError, UnsafeAddress
+from moray.guarded_http import Fetcher
 from moray.network_manifest import DAY_S, NetworkManifest, RouterEntry, sign_manifest
 from moray.node_key import NodeKey
 from moray.node_report import MAX_ASSIGNMENT_BYTES, Assignment, NodeReport, parse_report, report_signer
-from moray.nodes.guarded_http import Fetcher
 from moray.nodes.reporting import Reporter
 
 KEY = NodeKey.from_bytes(b"\5" * 32)

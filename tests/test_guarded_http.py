@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from http_kit import Answer, Reply, Server, file_answer, serving
+from moray import guarded_http
 from moray.errors import DownloadFailed, UnsafeAddress
-from moray.nodes import guarded_http
-from moray.nodes.guarded_http import Fetcher
+from moray.guarded_http import Fetcher
 
 FETCHER = Fetcher(allow_private=True)
 HASTY = Fetcher(allow_private=True, patience_s=0.4)

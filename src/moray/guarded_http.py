@@ -1,4 +1,4 @@
-"""HTTP from a node to hosts that somebody else named: nothing they say costs more memory or time than was allowed.
+"""HTTP to hosts that somebody else named: nothing they say costs more memory or time than was allowed.
 
 No redirects, no proxies, no cookies, no compression, one connection per request. Size limits hold for the bytes that
 come, whatever a header says. One deadline holds for connecting and a whole small reply; of a file it is set anew with
