@@ -11,6 +11,8 @@
     │   │   └── ContextTooLong
     │   ├── BadSetting           a command-line option or an environment variable
     │   │   └── PortTaken
+    │   ├── BadTaskSpec          a task's specification that says nothing which could be served
+    │   ├── BadTranscript        what a provider shows with a result, and nobody can read
     │   ├── UnsafeFile           a file of secrets that is not its owner's alone
     │   ├── UnsafeAddress        a network that points into private address space
     │   └── BadKey               a private key or a password that cannot be used
@@ -28,6 +30,11 @@
     ├── Overloaded               a bounded queue is full (HTTP 429, retryable)
     │   └── UserQueueFull        one user's part of it is
     ├── EngineStopped            the router is going down (HTTP 503, retryable)
+    ├── CallFailed               a call of a contract that did not happen, and cannot any more
+    │   ├── CallReverted         the contract refuses it
+    │   ├── EventMissing         it was mined and did not do what it is for
+    │   └── EmptyWallet          the account cannot pay for its gas (retryable)
+    ├── OutboxConflict           one key for two calls
     └── ClusterError             a local process did not do what it was told
 
 A message is one line, states the fact and says what to do.
@@ -77,6 +84,14 @@ class BadSetting(BadInput):
 
 class PortTaken(BadSetting):
     code = "port_taken"
+
+
+class BadTaskSpec(BadInput):
+    code = "bad_task_spec"
+
+
+class BadTranscript(BadInput):
+    code = "bad_transcript"
 
 
 class UnsafeFile(BadInput):
@@ -179,6 +194,33 @@ class UserQueueFull(Overloaded):
 class EngineStopped(MorayError):
     code = "engine_stopped"
     is_retryable = True
+
+
+class CallFailed(MorayError):
+    code = "call_failed"
+
+
+class CallReverted(CallFailed):
+    """``name`` is the contract's own error, for example ``WrongStatus``; empty where it gave none."""
+
+    code = "call_reverted"
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class EventMissing(CallFailed):
+    code = "event_missing"
+
+
+class EmptyWallet(CallFailed):
+    code = "empty_wallet"
+    is_retryable = True
+
+
+class OutboxConflict(MorayError):
+    code = "outbox_conflict"
 
 
 class ClusterError(MorayError):

@@ -41,6 +41,11 @@ class NodeKey:
         """The signature's 65 bytes. Raises ValueError for data that does not fit its own types."""
         return bytes(self._account.sign_typed_data(full_message=data).signature)
 
+    def sign_transaction(self, fields: dict[str, Any]) -> bytes:
+        """The signed transaction's bytes, as a chain takes them. ``fields`` as in eth-account's ``sign_transaction``.
+        Raises TypeError or ValueError for fields that make no transaction."""
+        return bytes(self._account.sign_transaction(fields).raw_transaction)
+
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a NodeKey is neither pickled nor copied: pass the path of its keystore")
 
