@@ -14,8 +14,8 @@ from fractions import Fraction
 from math import ceil
 
 from moray.contracts.task_terms import NOBODY
-from moray.contracts.tasks import Status
-from moray.router.task_costs import Size, gas_of_task, profit
+from moray.contracts.tasks import MAX_INLINE_BYTES, Status
+from moray.router.task_costs import GAS_WITHDRAW, Size, gas_of_task, profit
 from moray.router.task_log import KnownTask
 
 # -- what is known ----------------------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ class Situation:
     owed: int
     gateway: GatewayFacts | None  # None: it does not answer
     exams: Mapping[bytes, Exam]
-    delivered: frozenset[bytes]  # result and transcript are stored
+    delivered: Mapping[bytes, int]  # result and transcript are stored; bytes of the result
     called_back: frozenset[bytes]  # tried once, with whatever outcome
     busy: Mapping[bytes, Step]
     resting: frozenset[bytes]
@@ -236,9 +236,10 @@ def _accepted(known: KnownTask, now: Situation) -> Step:
 
 
 def _ended(known: KnownTask, now: Situation) -> Step:
-    has_result = known.status in (Status.VALID, Status.INCONCLUSIVE) and known.id in now.delivered
-    if has_result and known.task.callback != NOBODY and known.id not in now.called_back:
-        return CallBack()
+    result_bytes = now.delivered.get(known.id, MAX_INLINE_BYTES + 1)
+    is_told = known.status not in (Status.VALID, Status.INCONCLUSIVE) or known.id in now.called_back
+    if known.task.callback != NOBODY and not is_told and result_bytes <= MAX_INLINE_BYTES:
+        return CallBack()  # of a longer result the gas was not reckoned with
     return Ignore(f"ended: {known.status.name.lower()}")
 
 
@@ -305,7 +306,8 @@ def _ether_wei(known: KnownTask, now: Situation, limits: Limits) -> int:
 def _withdrawal(steps: Mapping[bytes, Step], now: Situation, limits: Limits) -> Withdraw | None:
     """What is owed once it is much, or once nothing more is coming."""
     is_idle = all(isinstance(step, Ignore) for step in steps.values())
-    return Withdraw(now.owed) if now.owed and (is_idle or now.owed >= limits.withdraw_above) else None
+    is_worth_it = now.owed > GAS_WITHDRAW * _gas_price(now, limits) * limits.currency_per_wei
+    return Withdraw(now.owed) if is_worth_it and (is_idle or now.owed >= limits.withdraw_above) else None
 
 
 def _gas_price(now: Situation, limits: Limits) -> int:
