@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from moray.contracts.task_terms import NOBODY
-from moray.contracts.tasks import MAX_INLINE_BYTES, Task
+from moray.contracts.tasks import MAX_INLINE_BYTES, NOBODY, Task
 
 GAS_APPROVE = 60_000
 GAS_ACCEPT = 170_000

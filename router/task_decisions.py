@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from moray.contracts.task_terms import NOBODY
-from moray.contracts.tasks import MAX_INLINE_BYTES, Status
+from moray.contracts.tasks import MAX_INLINE_BYTES, NOBODY, Status
 from moray.router.task_costs import GAS_WITHDRAW, Size, gas_of_task, profit
 from moray.router.task_log import KnownTask
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from moray.contracts.market import TaskAccepted, TaskChallenged, TaskClosed, TaskCreated, TaskEvent, TaskSubmitted
-from moray.contracts.task_terms import NOBODY
-from moray.contracts.tasks import Status, Task
+
+from moray.contracts.tasks import NOBODY, Status, Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,9 +109,7 @@ class TaskStore:
         found = select(func.count()).select_from(_ATTEMPTS)
         with self._engine.begin() as connection:
             return int(
-                connection.execute(
-                    found.where(_ATTEMPTS.c.verb == verb, _ATTEMPTS.c.subject == subject)
-                ).scalar_one()
+                connection.execute(found.where(_ATTEMPTS.c.verb == verb, _ATTEMPTS.c.subject == subject)).scalar_one()
             )
 
     def end_attempt(self, verb: str, subject: str, number: int) -> None:
