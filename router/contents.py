@@ -1,4 +1,4 @@
-"""Bytes by their hash: what is too long for the chain, kept by the task worker and given to everybody by the gateway."""
+"""Bytes by their hash: what the task worker keeps since it is too long for the chain, and the gateway gives to anybody."""
 
 from __future__ import annotations
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
+import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 
 from moray.errors import BadTaskSpec, DownloadFailed
-from moray.guarded_http import Fetcher
+from moray.quoting import quoted
 from moray.router.task_decisions import GatewayFacts
 from moray.task_spec import TaskSpec
 from moray.types import FinishReason
@@ -20,7 +18,6 @@ from moray.types import FinishReason
 MAX_REPLY_BYTES = 16 << 20
 FACTS_PATIENCE_S = 5.0
 
-T = TypeVar("T")
 R = TypeVar("R", bound=BaseModel)
 TokenIds = Annotated[tuple[int, ...], Field(min_length=1)]
 
@@ -70,20 +67,22 @@ class Completion:
 
 class TaskGateway:
     """``patience_s``: for a whole answer. Everything raises DownloadFailed when the gateway does not answer as it
-    should; that can be tried again."""
+    should; that can be tried again. Belongs to one event loop."""
 
-    def __init__(self, url: str, max_generating: int, patience_s: float) -> None:
-        self.url = url.rstrip("/")
-        self._asks = Fetcher(allow_private=True, patience_s=FACTS_PATIENCE_S)
-        self._answers = Fetcher(allow_private=True, patience_s=patience_s)
-        self._threads = ThreadPoolExecutor(max_generating + 1, "gateway")  # of its own: answers take long
+    def __init__(self, url: str, patience_s: float) -> None:
+        self.url, self._patience_s = url.rstrip("/"), patience_s
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
 
     async def facts(self) -> GatewayFacts:
         """Raises DownloadFailed also while an expert is missing."""
-        network = _parsed(_Network, await self._in_thread(lambda: self._get("/network")))
+        network = _parsed(_Network, await self._ask("/network", None, FACTS_PATIENCE_S))
         if network.missing_experts:
             raise DownloadFailed(f"no replica of experts {network.missing_experts}; wait for their nodes")
-        (model, *_) = _parsed(_Models, await self._in_thread(lambda: self._get("/v1/models"))).data
+        (model, *_) = _parsed(_Models, await self._ask("/v1/models", None, FACTS_PATIENCE_S)).data
         return GatewayFacts(bytes.fromhex(network.model.id), model.id, model.max_model_len)
 
     async def num_prompt_tokens(self, spec: TaskSpec, model_name: str) -> int:
@@ -100,12 +99,8 @@ class TaskGateway:
 
     async def _complete(self, body: dict[str, Any]) -> Completion:
         path = "/v1/chat/completions" if "messages" in body else "/v1/completions"
-        content = json.dumps(body).encode()
         try:
-            reply = _parsed(
-                _Reply,
-                await self._in_thread(lambda: self._answers.post_json(self.url + path, content, MAX_REPLY_BYTES)),
-            )
+            reply = _parsed(_Reply, await self._ask(path, body, self._patience_s))
         except DownloadFailed as error:
             if error.status == 400:
                 raise BadTaskSpec(f"the gateway refuses it: {error}") from None
@@ -116,11 +111,28 @@ class TaskGateway:
             raise DownloadFailed("the gateway answers without a text")
         return Completion(text, reply.prompt_token_ids, choice.token_ids, choice.finish_reason)
 
-    def _get(self, path: str) -> bytes:
-        return self._asks.get(self.url + path, MAX_REPLY_BYTES)
-
-    async def _in_thread(self, ask: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+    async def _ask(self, path: str, body: dict[str, Any] | None, patience_s: float) -> bytes:
+        """The reply of status 200 to a GET, or to a POST of ``body``."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        method, reply = "GET" if body is None else "POST", bytearray()
+        try:
+            async with (
+                asyncio.timeout(patience_s),
+                self._session.request(method, self.url + path, json=body, allow_redirects=False) as response,
+            ):
+                async for part in response.content.iter_any():
+                    reply += part
+                    if len(reply) > MAX_REPLY_BYTES:
+                        raise DownloadFailed(f"the gateway sends more than {MAX_REPLY_BYTES} bytes; refused")
+        except TimeoutError:
+            raise DownloadFailed(f"the gateway at {self.url} is slower than {patience_s:g} s allow") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise DownloadFailed(f"the gateway at {self.url} does not answer ({type(error).__name__})") from None
+        if response.status != 200:
+            told = quoted(bytes(reply).decode(errors="replace"))
+            raise DownloadFailed(f"the gateway answers HTTP {response.status}: {told}", response.status)
+        return bytes(reply)
 
 
 def _body(spec: TaskSpec, model_name: str) -> dict[str, Any]:
