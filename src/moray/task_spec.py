@@ -18,13 +18,14 @@ from moray.network_manifest import first_fault
 MAX_SPEC_BYTES = 1 << 20
 MAX_TASK_TOKENS = 1 << 17  # of an answer
 MAX_SEED = (1 << 63) - 1
+LOWEST_TEMPERATURE = 0.01  # but for 0: below it a judge's sums would lose the other tokens
 MAX_STOPS = 4
 MAX_STOP_CHARS = 256  # of one
 
 
-def _up_to_two(number: str) -> str:
-    if float(number) > 2:
-        raise ValueError("at most 2")
+def _no_colder(number: str) -> str:
+    if number != "0" and not LOWEST_TEMPERATURE <= float(number) <= 2:
+        raise ValueError(f'"0" or from {LOWEST_TEMPERATURE} to 2')
     return number
 
 
@@ -55,7 +56,7 @@ class TaskSpec(_Part):
     prompt: Annotated[str, Field(min_length=1)] | None = None
     messages: Annotated[tuple[SpecMessage, ...], Field(min_length=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TASK_TOKENS)]
-    temperature: Annotated[Decimal, AfterValidator(_up_to_two)] = "0"
+    temperature: Annotated[Decimal, AfterValidator(_no_colder)] = "0"
     top_p: Annotated[Decimal, AfterValidator(_share)] = "1"
     top_k: Annotated[int, Field(ge=0, le=MAX_TASK_TOKENS)] = 0
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
