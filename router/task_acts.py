@@ -7,18 +7,18 @@ chain has answered; until then whoever tries again gets the same call, not a sec
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from moray.contracts.cursor import EventCursor
 
 from moray.contracts.calls import Call
 from moray.contracts.chain import Chain, ChainBlock
 from moray.contracts.currency import Currency
-from moray.contracts.cursor import EventCursor
 from moray.contracts.intents import Mined
 from moray.contracts.market import TaskEvent, TaskMarket
 from moray.contracts.outbox import Outbox
 from moray.contracts.sender import Sender
-from moray.contracts.tasks import Content, Status, Task
+from moray.contracts.tasks import Content, Status
 from moray.errors import BadTaskSpec, CallFailed, ChainRefused, DownloadFailed, OutboxConflict
 from moray.experts.keccak import keccak
 from moray.guarded_http import Fetcher

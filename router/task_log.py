@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from moray.contracts.market import TaskAccepted, TaskChallenged, TaskClosed, TaskCreated, TaskEvent, TaskSubmitted
-
 from moray.contracts.tasks import NOBODY, Status, Task
 
 

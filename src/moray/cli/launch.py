@@ -168,6 +168,7 @@ def _deploy(
     from moray.experts.deployment import ExpertSpec, expert_app
     from moray.nodes.hosting import NODE_NAMES
     from moray.nodes.serve import deploy_together, start_serve, wait_ready
+    from moray.router.contents import CONTENT_FOLDER
     from moray.router.deployment import APP_NAME, router_app
     from moray.router.service import RouterSpec
 
@@ -186,6 +187,7 @@ def _deploy(
         data_address=address,
         settings=settings,
         public=_public_spec(public, record.state_dir) if public is not None else None,
+        content_dir=str(record.state_dir / CONTENT_FOLDER),
     )
     experts = [
         ExpertSpec(
