@@ -41,6 +41,13 @@
     ├── NoResult                 a task ended without a result that stands
     ├── NothingToRefund          a task's provider delivered
     ├── ContentUnavailable       nobody gives the bytes that a task names by their hash (retryable)
+    ├── ChainError               a chain, or a contract on it, did not do what it was asked
+    │   ├── ChainUnreachable     an endpoint does not answer, or not as one does (retryable)
+    │   ├── ChainRefused         an endpoint answered with an error of its own
+    │   ├── WrongChain           an endpoint of another chain
+    │   ├── EndpointsDisagree    endpoints say different things of one block
+    │   ├── ContractMissing      no contract at an address, or another one
+    │   └── Reverted             a contract refused a call, and said why
     └── ClusterError             a local process did not do what it was told
 
 A message is one line, states the fact and says what to do.
@@ -257,3 +264,45 @@ class ContentUnavailable(MorayError):
 
 class ClusterError(MorayError):
     code = "cluster_error"
+
+
+class ChainError(MorayError):
+    code = "chain_error"
+
+
+class ChainUnreachable(ChainError):
+    code = "chain_unreachable"
+    is_retryable = True
+
+
+class ChainRefused(ChainError):
+    """``rpc_code`` is JSON-RPC's, for example -32601 for a method that the endpoint does not have."""
+
+    code = "chain_refused"
+
+    def __init__(self, message: str, rpc_code: int = 0) -> None:
+        super().__init__(message)
+        self.rpc_code = rpc_code
+
+
+class WrongChain(ChainError):
+    code = "wrong_chain"
+
+
+class EndpointsDisagree(ChainError):
+    code = "endpoints_disagree"
+
+
+class ContractMissing(ChainError):
+    code = "contract_missing"
+
+
+class Reverted(ChainError):
+    """``name`` of the contract's error, and its ``arguments`` by name; "" where the contract gave no reason."""
+
+    code = "reverted"
+
+    def __init__(self, name: str, arguments: dict[str, object], message: str) -> None:
+        super().__init__(message)
+        self.name = name
+        self.arguments = arguments

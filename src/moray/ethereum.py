@@ -24,6 +24,7 @@ def _unchanged_recursion_limit() -> Iterator[None]:
 with _unchanged_recursion_limit():
     import py_ecc  # noqa: F401 - here and not when somebody needs it
     from eth_account import Account
+    from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
     from eth_account.messages import encode_typed_data
     from eth_account.signers.local import LocalAccount
     from eth_keys.constants import SECPK1_N
@@ -39,5 +40,7 @@ __all__ = [
     "ValidationError",
     "encode_typed_data",
     "is_checksum_address",
+    "key_from_seed",
+    "seed_from_mnemonic",
     "to_checksum_address",
 ]

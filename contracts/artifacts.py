@@ -1,0 +1,26 @@
+"""The compiled contracts that are committed in ``abi/``: interface and creation bytecode."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+ContractName = Literal[
+    "ModelRegistry", "NodeRegistry", "PaymentChannels", "Resolver", "TaskMarket", "TestCurrency"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    name: ContractName
+    abi: tuple[dict[str, Any], ...]
+    bytecode: bytes  # that creates the contract, before its constructor's arguments
+
+
+@cache
+def load(name: ContractName) -> Artifact:
+    stored = json.loads(files("moray.contracts").joinpath("abi", f"{name}.json").read_text(encoding="utf-8"))
+    return Artifact(name, tuple(stored["abi"]), bytes.fromhex(stored["bytecode"].removeprefix("0x")))
