@@ -124,9 +124,9 @@ class TaskClient:
 
     # -- following ----------------------------------------------------------------------------------------------------
 
-    async def record(self, task_id: bytes) -> TaskRecord:
-        """Raises TaskUnknown, EndpointsDisagree."""
-        return await read_record(self.chain, self.market, task_id, self.addresses.deployed_at_block)
+    async def record(self, task_id: bytes, agreed: bool = False) -> TaskRecord:
+        """``agreed``: as of the newest settled block, by every endpoint. Raises TaskUnknown, EndpointsDisagree."""
+        return await read_record(self.chain, self.market, task_id, self.addresses.deployed_at_block, agreed)
 
     async def wait(self, task_id: bytes) -> TaskRecord:
         """Until the task has ended, in whatever way."""
@@ -140,7 +140,7 @@ class TaskClient:
 
         Raises TaskNotReady, NoResult for a task that ended without one, ContentUnavailable.
         """
-        record = await self.record(task_id)
+        record = await self.record(task_id, agreed=True)
         require_result(record.state, is_early)
         return await content_bytes(record.delivery.result, self._fetch)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from moray.contracts.chain import Chain
+from moray.contracts.log_search import newest_first
 from moray.contracts.market import (
     TaskChallenged,
     TaskClosed,
@@ -41,23 +42,23 @@ class TaskRecord:
     def delivery(self) -> TaskSubmitted:
         """Raises TaskUnknown where the endpoint does not tell it."""
         if self.submitted is None:
-            raise TaskUnknown(f"the chain's endpoint does not tell what was submitted for {self.id.hex()}; try another")
+            raise TaskUnknown(f"the RPC endpoint does not tell what was submitted for 0x{self.id.hex()}; name another one")
         return self.submitted
 
 
-async def read_record(chain: Chain, market: TaskMarket, task_id: bytes, from_block: int) -> TaskRecord:
-    """Terms and results are proved by the state: the id is a hash over the terms, and the state keeps a hash over the
-    result's; so an endpoint that invents events is found out.
+async def read_record(chain: Chain, market: TaskMarket, task_id: bytes, from_block: int, agreed: bool) -> TaskRecord:
+    """Terms and result are proved by the state: the id is a hash over the terms, and the state keeps a hash over the
+    result's. ``agreed``: the state is that of the newest settled block by every endpoint, not the newest by one.
 
     Raises TaskUnknown, EndpointsDisagree.
     """
-    state = await market.state(task_id, agreed=True)
+    state = await market.state(task_id, agreed=agreed)
     if state.status is Status.NONE:
-        raise TaskUnknown(f"there is no task {task_id.hex()} in the market {market.address}; check the id and --chain")
-    events = market.events(await chain.logs(market.address, [None, task_id], from_block))
+        raise TaskUnknown(f"there is no task 0x{task_id.hex()} in {market.address}; check the id and the chain's file")
+    events = await _events(chain, market, task_id, from_block)
     created = _last(events, TaskCreated)
     if created is None or market.id_of(created.task) != task_id:
-        raise TaskUnknown(f"the chain's endpoint does not tell how task {task_id.hex()} was created; try another one")
+        raise TaskUnknown(f"the RPC endpoint does not tell how task 0x{task_id.hex()} was created; name another one")
     submitted = _last(events, TaskSubmitted)
     if submitted is not None and submission_of(submitted.result.hash, submitted.transcript.hash) != state.submission:
         submitted = None  # of a block that is no more, or invented
@@ -70,6 +71,16 @@ async def read_record(chain: Chain, market: TaskMarket, task_id: bytes, from_blo
         challenged=_last(events, TaskChallenged),
         closed=_last(events, TaskClosed),
     )
+
+
+async def _events(chain: Chain, market: TaskMarket, task_id: bytes, from_block: int) -> list[TaskEvent]:
+    where = {"address": market.address, "topics": [None, f"0x{task_id.hex()}"]}  # every event of a task has its id there
+    events: list[TaskEvent] = []
+    async for logs in newest_first(chain, where, from_block):
+        events = market.events(logs) + events
+        if _last(events, TaskCreated):
+            break
+    return events
 
 
 def _last(events: list[TaskEvent], kind: type[Event]) -> Event | None:
