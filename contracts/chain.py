@@ -78,6 +78,14 @@ class Chain:
             raise ChainUnreachable(f"the RPC endpoint {self.endpoints[0].name} has no block at all; wait until it has")
         return block
 
+    async def settled(self) -> ChainBlock:
+        """The newest block with ``confirmations`` on top; the first one while there are fewer."""
+        number = max(0, (await self.head()).number - self.confirmations)
+        block = await self.block(number)
+        if block is None:
+            raise ChainUnreachable(f"the RPC endpoint {self.endpoints[0].name} lost its block {number}; try again")
+        return block
+
     async def block(self, block: Block) -> ChainBlock | None:
         """None for one that the first endpoint does not have."""
         return await _block_of(self.endpoints[0], block)

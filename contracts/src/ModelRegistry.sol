@@ -68,9 +68,7 @@ contract ModelRegistry {
                     model.firstMoeLayer,
                     model.numMoeLayers
                 ),
-                abi.encodePacked(
-                    model.numericClassHash, model.tableDigest, model.weightRoot, model.manifestDigest
-                )
+                abi.encodePacked(model.numericClassHash, model.tableDigest, model.weightRoot, model.manifestDigest)
             )
         );
     }

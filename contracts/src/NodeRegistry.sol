@@ -6,15 +6,21 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 /// Nodes, who operates them, with which keys they sign, and their stake. No administrator exists. Stake can be taken only
 /// by a slasher that its operator chose, only up to what was allotted to it, and once for each of its references.
+///
+/// Whoever relies on stake must ask for what is allotted to a slasher that they trust (`stakes`). An operator can allot
+/// the rest to a slasher of its own and take it out through that one without waiting.
 contract NodeRegistry is EIP712, ReentrancyGuardTransient {
+    using SafeCast for uint256;
     using SafeERC20 for IERC20;
 
     bytes32 public constant SIGNER_TYPEHASH = keccak256("Signer(address operator,address signer,uint256 deadline)");
     uint256 public constant DISPUTE_TIME_S = 48 hours;
     uint256 public constant JAIL_TIME_S = 7 days;
+    uint256 public constant MAX_UNBONDING_TIME_S = 365 days;
     /// The slasher of stake that is allotted to none.
     address public constant NOBODY = address(0);
 
@@ -59,6 +65,7 @@ contract NodeRegistry is EIP712, ReentrancyGuardTransient {
     error CurrencyUnsound(uint256 asked, uint256 received);
     error NothingOwed(address account);
     error UnbondingTooShort(uint256 given, uint256 needed);
+    error UnbondingTooLong(uint256 given, uint256 most);
 
     IERC20 public immutable currency;
     uint64 public immutable unbondingTime; // seconds
@@ -69,7 +76,7 @@ contract NodeRegistry is EIP712, ReentrancyGuardTransient {
     /// Grows only: a key that once signed for a node never signs for another.
     mapping(address signer => Signer) public signers;
     mapping(uint256 nodeId => mapping(address slasher => Stake)) public stakes;
-    /// Bonded for all slashers and for none; what is leaving does not count.
+    /// Bonded for all slashers and for none; what is leaving does not count. To look at, not to rely on: see above.
     mapping(uint256 nodeId => uint256) public bondedOf;
     mapping(uint256 nodeId => uint64) public jailedUntil; // 0: not jailed
     mapping(address slasher => mapping(bytes32 ref => bool)) public isSlashed;
@@ -79,6 +86,7 @@ contract NodeRegistry is EIP712, ReentrancyGuardTransient {
     constructor(IERC20 currency_, uint64 unbondingTime_, uint64 claimWindow) EIP712("Moray NodeRegistry", "1") {
         uint256 needed = uint256(claimWindow) + DISPUTE_TIME_S;
         require(unbondingTime_ > needed, UnbondingTooShort(unbondingTime_, needed));
+        require(unbondingTime_ <= MAX_UNBONDING_TIME_S, UnbondingTooLong(unbondingTime_, MAX_UNBONDING_TIME_S));
         currency = currency_;
         unbondingTime = unbondingTime_;
     }
@@ -113,7 +121,7 @@ contract NodeRegistry is EIP712, ReentrancyGuardTransient {
     function deposit(uint256 nodeId, uint256 amount) external nonReentrant {
         require(operatorOf[nodeId] != address(0), NoSuchNode(nodeId));
         require(amount != 0, ZeroAmount());
-        stakes[nodeId][NOBODY].bonded += uint128(amount);
+        stakes[nodeId][NOBODY].bonded += amount.toUint128();
         bondedOf[nodeId] += amount;
         emit StakeDeposited(nodeId, amount);
         uint256 before = currency.balanceOf(address(this));
@@ -122,13 +130,14 @@ contract NodeRegistry is EIP712, ReentrancyGuardTransient {
         require(received == amount, CurrencyUnsound(amount, received));
     }
 
-    /// Opt in: from now on `slasher` can take this part of the free stake.
+    /// Opt in: from now on `slasher` can take this part of the free stake. That it has code guards against a wrong address
+    /// only: what the code does is for the operator to read.
     function allot(uint256 nodeId, address slasher, uint256 amount) external {
         _checkOperator(nodeId);
         require(slasher.code.length != 0, SlasherIsNoContract(slasher));
         require(amount != 0, ZeroAmount());
         _takeBonded(stakes[nodeId][NOBODY], amount);
-        stakes[nodeId][slasher].bonded += uint128(amount);
+        stakes[nodeId][slasher].bonded += amount.toUint128();
         emit StakeAllotted(nodeId, slasher, amount);
     }
 
@@ -138,7 +147,7 @@ contract NodeRegistry is EIP712, ReentrancyGuardTransient {
         require(amount != 0, ZeroAmount());
         Stake storage stake = stakes[nodeId][slasher];
         _takeBonded(stake, amount);
-        stake.unbonding += uint128(amount);
+        stake.unbonding += amount.toUint128();
         stake.unbondsAt = uint64(block.timestamp) + unbondingTime;
         bondedOf[nodeId] -= amount;
         emit UnbondingStarted(nodeId, slasher, amount, stake.unbondsAt);
@@ -166,6 +175,7 @@ contract NodeRegistry is EIP712, ReentrancyGuardTransient {
     // -- punishment ---------------------------------------------------------------------------------------------------
 
     /// By a slasher: up to `amount` of what was allotted to it, first from what stays. Also jails the node.
+    /// What goes to account 0 is burned: nobody can withdraw it.
     function slash(uint256 nodeId, bytes32 ref, uint256 amount, address beneficiary) external returns (uint256 taken) {
         require(amount != 0, ZeroAmount());
         require(!isSlashed[msg.sender][ref], AlreadySlashed(ref));
@@ -176,8 +186,8 @@ contract NodeRegistry is EIP712, ReentrancyGuardTransient {
         isSlashed[msg.sender][ref] = true;
         taken = amount < there ? amount : there;
         uint256 fromBonded = taken < bonded ? taken : bonded;
-        stake.bonded -= uint128(fromBonded);
-        stake.unbonding -= uint128(taken - fromBonded);
+        stake.bonded -= fromBonded.toUint128();
+        stake.unbonding -= (taken - fromBonded).toUint128();
         bondedOf[nodeId] -= fromBonded;
         owed[beneficiary] += taken;
         jailedUntil[nodeId] = uint64(block.timestamp + JAIL_TIME_S);
@@ -200,7 +210,7 @@ contract NodeRegistry is EIP712, ReentrancyGuardTransient {
         require(signers[signer].nodeId == 0, SignerTaken(signer));
         require(block.timestamp <= deadline, ProofExpired(deadline));
         bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(SIGNER_TYPEHASH, msg.sender, signer, deadline)));
-        (address proved, ECDSA.RecoverError problem,) = ECDSA.tryRecover(digest, proof);
+        (address proved, ECDSA.RecoverError problem,) = ECDSA.tryRecoverCalldata(digest, proof);
         require(problem == ECDSA.RecoverError.NoError && proved == signer, BadSignerProof());
         signers[signer] = Signer({nodeId: nodeId, since: uint64(block.timestamp), until: 0});
         signerOf[nodeId] = signer;
@@ -208,7 +218,7 @@ contract NodeRegistry is EIP712, ReentrancyGuardTransient {
 
     function _takeBonded(Stake storage stake, uint256 amount) private {
         require(amount <= stake.bonded, StakeTooLow(stake.bonded, amount));
-        stake.bonded -= uint128(amount);
+        stake.bonded -= amount.toUint128();
     }
 
     function _checkOperator(uint256 nodeId) private view {

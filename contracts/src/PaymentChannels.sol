@@ -4,13 +4,13 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 /// Who pays whom, and with whose signature. One channel for each such three, and its balance is its own.
 struct Channel {
     address payer; // the router's operator, whose money it is
-    address signer; // the router's key that signs vouchers; a contract signs by ERC-1271
+    address signer; // the router's key that signs vouchers
     address payee; // the node's operator, who is paid
 }
 
@@ -23,6 +23,9 @@ struct Voucher {
 }
 
 /// A router's deposits for nodes, one by one, and cumulative vouchers against them.
+///
+/// A voucher is a key's signature and nothing else: a contract's (ERC-1271) could be withdrawn after the work is done, and
+/// so could a key's if the account's code were asked, which its owner can set at any time (EIP-7702).
 contract PaymentChannels is EIP712, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
@@ -36,7 +39,9 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
         uint64 closesAt; // 0: open; from this second the payer can take the rest
     }
 
-    event Deposited(bytes32 indexed channel, address indexed payer, address indexed payee, address signer, uint256 amount);
+    event Deposited(
+        bytes32 indexed channel, address indexed payer, address indexed payee, address signer, uint256 amount
+    );
     event Claimed(bytes32 indexed channel, uint256 amount, uint256 cumulative, uint64 epoch, bytes32 commitment);
     event Closing(bytes32 indexed channel, uint64 closesAt);
     event Closed(bytes32 indexed channel, uint256 returned);
@@ -79,7 +84,8 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
     function claim(Channel calldata channel, Voucher calldata voucher, bytes calldata signature) external nonReentrant {
         bytes32 id = channelId(channel);
         require(voucher.channel == id, WrongChannel(id));
-        require(SignatureChecker.isValidSignatureNowCalldata(channel.signer, digestOf(voucher), signature), BadVoucher());
+        (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecoverCalldata(digestOf(voucher), signature);
+        require(problem == ECDSA.RecoverError.NoError && signer == channel.signer, BadVoucher());
         State storage state = stateOf[id];
         uint256 due = voucher.cumulative < state.deposited ? voucher.cumulative : state.deposited;
         require(due > state.paid, NothingToClaim());
@@ -99,7 +105,8 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
         emit Closing(id, state.closesAt);
     }
 
-    /// Return the rest to the payer. By anyone. The channel can be opened again; its sums go on.
+    /// Return the rest to the payer. By anyone. The channel can be opened again; its sums go on, so a voucher that was not
+    /// claimed in time counts again.
     function settle(Channel calldata channel) external nonReentrant {
         bytes32 id = channelId(channel);
         State storage state = stateOf[id];
@@ -112,10 +119,13 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
         if (rest != 0) currency.safeTransfer(channel.payer, rest);
     }
 
-    /// What the payee can still be promised: 0 while the channel closes.
+    /// What the payee can still be promised beyond its last voucher's `cumulative`: 0 while the channel closes. A payee that
+    /// lost that voucher passes less than was paid, which counts.
     function headroom(Channel calldata channel, uint256 cumulative) external view returns (uint256) {
         State storage state = stateOf[channelId(channel)];
-        return state.closesAt != 0 || cumulative >= state.deposited ? 0 : state.deposited - cumulative;
+        if (state.closesAt != 0) return 0;
+        uint256 promised = cumulative > state.paid ? cumulative : state.paid;
+        return promised < state.deposited ? state.deposited - promised : 0;
     }
 
     function channelId(Channel calldata channel) public view returns (bytes32) {

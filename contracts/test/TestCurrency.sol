@@ -29,12 +29,10 @@ contract TestCurrency is ERC3009 {
         bytes memory signature
     ) external {
         bytes32 digest = _hashTypedDataV4(
-            keccak256(
-                abi.encode(RECEIVE_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce)
-            )
+            keccak256(abi.encode(RECEIVE_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce))
         );
         require(SignatureChecker.isValidSignatureNow(from, digest, signature), ERC3009InvalidSignature());
-        require(to == msg.sender, "not the receiver");
+        require(to == msg.sender, ERC20InvalidReceiver(to));
         _transferWithAuthorization(from, to, value, validAfter, validBefore, nonce);
     }
 }

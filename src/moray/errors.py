@@ -32,6 +32,13 @@
     ├── Overloaded               a bounded queue is full (HTTP 429, retryable)
     │   └── UserQueueFull        one user's part of it is
     ├── EngineStopped            the router is going down (HTTP 503, retryable)
+    ├── ChainError               a chain, or a contract on it, did not do what it was asked
+    │   ├── ChainUnreachable     an endpoint does not answer, or not as one does (retryable)
+    │   ├── ChainRefused         an endpoint answered with an error of its own
+    │   ├── WrongChain           an endpoint of another chain
+    │   ├── EndpointsDisagree    endpoints say different things of one block
+    │   ├── ContractMissing      no contract at an address, or another one
+    │   └── Reverted             a contract refused a call, and said why
     ├── CallFailed               a call of a contract that did not happen, and cannot any more
     │   ├── CallReverted         the contract refuses it
     │   ├── EventMissing         it was mined and did not do what it is for
@@ -41,13 +48,6 @@
     ├── NoResult                 a task ended without a result that stands
     ├── NothingToRefund          a task's provider delivered
     ├── ContentUnavailable       nobody gives the bytes that a task names by their hash (retryable)
-    ├── ChainError               a chain, or a contract on it, did not do what it was asked
-    │   ├── ChainUnreachable     an endpoint does not answer, or not as one does (retryable)
-    │   ├── ChainRefused         an endpoint answered with an error of its own
-    │   ├── WrongChain           an endpoint of another chain
-    │   ├── EndpointsDisagree    endpoints say different things of one block
-    │   ├── ContractMissing      no contract at an address, or another one
-    │   └── Reverted             a contract refused a call, and said why
     └── ClusterError             a local process did not do what it was told
 
 A message is one line, states the fact and says what to do.
