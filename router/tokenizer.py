@@ -64,6 +64,11 @@ class ModelTokenizer:
     def can_chat(self) -> bool:
         return self._template is not None
 
+    @property
+    def chat_tells_time(self) -> bool:
+        """Whether a chat's prompt has the date in it."""
+        return self._template is not None and self._template.tells_time
+
     def encode(self, text: str, add_special: bool) -> list[int]:
         """Ids of ``text``; special tokens written out in it count as such. ``add_special`` adds BOS."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=add_special).ids

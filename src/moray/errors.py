@@ -11,6 +11,8 @@
     │   │   └── ContextTooLong
     │   ├── BadSetting           a command-line option or an environment variable
     │   │   └── PortTaken
+    │   ├── BadTaskSpec          a task's specification that says nothing which could be served
+    │   ├── BadTranscript        what a provider shows with a result, and nobody can read
     │   ├── UnsafeFile           a file of secrets that is not its owner's alone
     │   ├── UnsafeAddress        a network that points into private address space
     │   ├── TermsRefused         a task that a client does not pay for
@@ -97,6 +99,14 @@ class BadSetting(BadInput):
 
 class PortTaken(BadSetting):
     code = "port_taken"
+
+
+class BadTaskSpec(BadInput):
+    code = "bad_task_spec"
+
+
+class BadTranscript(BadInput):
+    code = "bad_transcript"
 
 
 class UnsafeFile(BadInput):
