@@ -1,4 +1,4 @@
-"""Whose account a command uses that writes to a chain: a keystore's, or one of the development chain's."""
+"""Whose key signs a command's transactions: a keystore's, or on the development chain one that everybody knows."""
 
 from __future__ import annotations
 
@@ -7,35 +7,41 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moray.cli.passwords import PasswordFile, password
-from moray.errors import BadKey, BadSetting
+from moray.cli.passwords import password
+from moray.errors import BadSetting
 
 if TYPE_CHECKING:
     from moray.node_key import NodeKey
 
-__all__ = ["AccountKeystore", "DevAccount", "PasswordFile", "account_key"]
-
-AccountKeystore = Annotated[
-    Path | None, typer.Option("--keystore", metavar="FILE", help="The key of the account that signs and pays.")
+AccountOption = Annotated[
+    Path | None, typer.Option("--keystore", metavar="FILE", help="The key of the account that pays.")
 ]
-DevAccount = Annotated[
+DevAccountOption = Annotated[
     int | None,
-    typer.Option("--dev-account", metavar="N", min=0, max=9, help="Or anvil's N-th account, on chain 31337 only."),
+    typer.Option("--dev-account", min=0, max=9, metavar="N", help="Or account N of the development chain."),
 ]
 
 
-def account_key(chain_id: int, keystore: Path | None, password_file: Path | None, dev_account: int | None) -> NodeKey:
-    """Raises BadSetting where not exactly one account is named, BadKey for a development key on another chain."""
+def open_account(
+    chain_id: int, keystore: Path | None, password_file: Path | None, dev_account: int | None
+) -> NodeKey:
+    """Opening a keystore takes about a second. Raises BadSetting for neither or both, or for a development account on
+    another chain; what opening a keystore raises; BadKey for a keystore with a development account's key."""
     from moray.contracts.development_keys import DEVELOPMENT_CHAIN_ID, DEVELOPMENT_KEYS, check_key
     from moray.nodes.identity import load_key
 
-    if (keystore is None) == (dev_account is None):
-        raise BadSetting("this needs one account: give --keystore FILE, or --dev-account N on the development chain")
+    if keystore is not None and dev_account is not None:
+        raise BadSetting("--keystore and --dev-account name two accounts; give one")
     if dev_account is not None:
         if chain_id != DEVELOPMENT_CHAIN_ID:
-            raise BadKey(f"everybody knows the keys of --dev-account; on chain {chain_id} give a --keystore of your own")
+            raise BadSetting(
+                f"--dev-account is for the development chain ({DEVELOPMENT_CHAIN_ID}) and this is chain {chain_id}; "
+                "give --keystore"
+            )
         return DEVELOPMENT_KEYS[dev_account]
-    assert keystore is not None
-    key = load_key(keystore, password(password_file, f"Password of {keystore}: "))
+    if keystore is None:
+        raise BadSetting("no account pays; give --keystore FILE, or on the development chain --dev-account N")
+    path = keystore.absolute()
+    key = load_key(path, password(password_file, f"Password of {path}: "))
     check_key(key.address, chain_id)
     return key
