@@ -14,6 +14,7 @@ from moray.contracts.addresses import Addresses
 from moray.contracts.chain import Chain
 from moray.contracts.contents import Fetch, content_bytes
 from moray.contracts.currency import Currency
+from moray.contracts.deploy import check_deployed
 from moray.contracts.market import TaskMarket
 from moray.contracts.models import ModelRegistry
 from moray.contracts.sender import Sender
@@ -191,11 +192,12 @@ class TaskClient:
         return self.sender
 
     async def _check(self, terms: TaskTerms, client: str) -> None:
+        await check_deployed(self.chain, self.addresses)
         if terms.resolver.lower() not in self._trusted:
             raise TermsRefused(f"{terms.resolver} is no resolver that you trust; name it with --resolver if it is")
         if terms.bond < terms.fee:
             raise TermsRefused("the bond is below the fee, so a provider could gain by not delivering; raise it")
-        if not await self.models.is_registered(terms.model_id):
+        if not await self.models.is_registered(terms.model_id, agreed=True):
             raise TermsRefused(f"model {terms.model_id.hex()} is not registered on this chain; check its id")
         balance = await self.currency.balance(client)
         if balance < terms.fee:

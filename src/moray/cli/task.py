@@ -6,16 +6,18 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 
-from moray.cli.accounts import AccountKeystore, DevAccount, PasswordFile, account_key
+from moray.cli.accounts import AccountOption, DevAccountOption, open_account
 from moray.cli.amounts import parse_amount, parse_duration, show_amount
+from moray.cli.chain_access import ChainOption, open_chain, open_sender, read_chain
 from moray.cli.network import JsonOption, StateDir
-from moray.cli.on_chain import ChainFile, chain_addresses, opened, sending
+from moray.cli.passwords import PasswordFile
 from moray.errors import BadSetting
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from moray.contracts.client import PlannedTask, TaskClient
     from moray.contracts.task_record import TaskRecord
     from moray.node_key import NodeKey
+    from moray.task_spec import TaskSpec
 
 app = typer.Typer(name="task", help="Tasks from the chain: ask, pay, read, take back.", no_args_is_help=True)
 
@@ -63,10 +66,10 @@ def submit(
     is_waiting: Annotated[bool, typer.Option("--wait", help="Until the task has ended; prints the answer.")] = False,
     is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     allow_private: AllowPrivate = False,
-    chain: ChainFile = None,
-    keystore: AccountKeystore = None,
+    chain: ChainOption = None,
+    keystore: AccountOption = None,
     password_file: PasswordFile = None,
-    dev_account: DevAccount = None,
+    dev_account: DevAccountOption = None,
     state_dir: StateDir = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -75,7 +78,7 @@ def submit(
     from moray.contracts.tasks import NOBODY
     from moray.task_spec import encode_spec
 
-    addresses = chain_addresses(chain, state_dir)
+    addresses = read_chain(chain, state_dir)
     judge = checked_address(resolver, "--resolver") if resolver else addresses.resolver
     spec = encode_spec(task_spec(prompt, is_chat, max_tokens, temperature, seed))
     asked_model = the_model(model_id, model)
@@ -92,7 +95,7 @@ def submit(
     valid_for_s = parse_duration(valid_for, "--valid-for")
     notes = Console(stderr=True, soft_wrap=True, highlight=False)
     warn(notes, is_sure)
-    key = account_key(addresses.chain_id, keystore, password_file, dev_account)
+    key = open_account(addresses.chain_id, keystore, password_file, dev_account)
 
     async def ask(client: TaskClient) -> None:
         decimals = await client.currency.decimals()
@@ -133,23 +136,23 @@ def submit(
 @app.command("relay")
 def relay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="From `moray task submit --gasless FILE`.")],
-    chain: ChainFile = None,
-    keystore: AccountKeystore = None,
+    chain: ChainOption = None,
+    keystore: AccountOption = None,
     password_file: PasswordFile = None,
-    dev_account: DevAccount = None,
+    dev_account: DevAccountOption = None,
     state_dir: StateDir = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send a task that its client has signed, and pay the gas; the fee is the client's."""
     from moray.contracts.signed_task import MAX_SIGNED_TASK_BYTES, parse_signed_task
 
-    addresses = chain_addresses(chain, state_dir)
+    addresses = read_chain(chain, state_dir)
     try:
         with file.open("rb") as stream:
             signed = parse_signed_task(stream.read(MAX_SIGNED_TASK_BYTES + 1), str(file))
     except OSError as error:
         raise BadSetting(f"cannot read {file}: {error.strerror}; give the file of a signed task") from None
-    key = account_key(addresses.chain_id, keystore, password_file, dev_account)
+    key = open_account(addresses.chain_id, keystore, password_file, dev_account)
 
     async def send(client: TaskClient) -> None:
         task_id = hexed(await client.relay(signed))
@@ -161,7 +164,7 @@ def relay(
 @app.command("status")
 def status(
     task_id: TaskId,
-    chain: ChainFile = None,
+    chain: ChainOption = None,
     state_dir: StateDir = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -171,7 +174,7 @@ def status(
         record = await client.record(parse_id(task_id))
         show_record(record, await client.currency.decimals(), await client.currency.symbol(), as_json)
 
-    run(chain_addresses(chain, state_dir), show)
+    run(read_chain(chain, state_dir), show)
 
 
 @app.command("result")
@@ -182,7 +185,7 @@ def result(
     ] = False,
     is_waiting: Annotated[bool, typer.Option("--wait", help="Until the task has ended.")] = False,
     allow_private: AllowPrivate = False,
-    chain: ChainFile = None,
+    chain: ChainOption = None,
     state_dir: StateDir = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -194,22 +197,22 @@ def result(
         text = text_of(await client.result(parse_id(task_id), is_early))
         print(json.dumps({"id": task_id, "result": text}) if as_json else shown(text))
 
-    run(chain_addresses(chain, state_dir), read, allow_private=allow_private)
+    run(read_chain(chain, state_dir), read, allow_private=allow_private)
 
 
 @app.command("cancel")
 def cancel(
     task_id: TaskId,
-    chain: ChainFile = None,
-    keystore: AccountKeystore = None,
+    chain: ChainOption = None,
+    keystore: AccountOption = None,
     password_file: PasswordFile = None,
-    dev_account: DevAccount = None,
+    dev_account: DevAccountOption = None,
     state_dir: StateDir = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take back a task that nobody has accepted, and its fee."""
-    addresses = chain_addresses(chain, state_dir)
-    key = account_key(addresses.chain_id, keystore, password_file, dev_account)
+    addresses = read_chain(chain, state_dir)
+    key = open_account(addresses.chain_id, keystore, password_file, dev_account)
 
     async def take_back(client: TaskClient) -> None:
         await tell_paid(client, task_id, await client.cancel(parse_id(task_id)), as_json)
@@ -220,16 +223,16 @@ def cancel(
 @app.command("refund")
 def refund(
     task_id: TaskId,
-    chain: ChainFile = None,
-    keystore: AccountKeystore = None,
+    chain: ChainOption = None,
+    keystore: AccountOption = None,
     password_file: PasswordFile = None,
-    dev_account: DevAccount = None,
+    dev_account: DevAccountOption = None,
     state_dir: StateDir = None,
     as_json: JsonOption = False,
 ) -> None:
     """Pay the client what it is owed when nobody accepted or delivered in time, or a judge found the answer wrong."""
-    addresses = chain_addresses(chain, state_dir)
-    key = account_key(addresses.chain_id, keystore, password_file, dev_account)
+    addresses = read_chain(chain, state_dir)
+    key = open_account(addresses.chain_id, keystore, password_file, dev_account)
 
     async def pay_back(client: TaskClient) -> None:
         await tell_paid(client, task_id, await client.refund(parse_id(task_id)), as_json)
@@ -250,12 +253,11 @@ def run(
     from moray.guarded_http import Fetcher
 
     async def inside() -> T:
-        async with opened(addresses) as chain:
-            reader = TaskClient(chain, addresses, frozenset(resolvers or ()), Fetcher(allow_private).get)
-            if key is None:
-                return await what(reader)
-            async with sending(chain, key, state_dir) as sender:
-                return await what(reader.sending_by(sender))
+        async with AsyncExitStack() as stack:
+            chain = await stack.enter_async_context(open_chain(addresses))
+            sender = await stack.enter_async_context(open_sender(chain, key, state_dir)) if key else None
+            fetch = Fetcher(allow_private).get
+            return await what(TaskClient(chain, addresses, frozenset(resolvers or ()), fetch, sender))
 
     return asyncio.run(inside())
 
