@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
-ContractName = Literal[
-    "ModelRegistry", "NodeRegistry", "PaymentChannels", "Resolver", "TaskMarket", "TestCurrency"
-]
+ContractName = Literal["ModelRegistry", "NodeRegistry", "PaymentChannels", "Resolver", "TaskMarket", "TestCurrency"]
+
+_FOLDER = Path(__file__).with_name("abi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +22,5 @@ class Artifact:
 
 @cache
 def load(name: ContractName) -> Artifact:
-    stored = json.loads(files("moray.contracts").joinpath("abi", f"{name}.json").read_text(encoding="utf-8"))
+    stored = json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return Artifact(name, tuple(stored["abi"]), bytes.fromhex(stored["bytecode"].removeprefix("0x")))

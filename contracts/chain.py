@@ -42,9 +42,7 @@ class Chain:
     endpoints: tuple[Endpoint, ...]
 
     @classmethod
-    async def open(
-        cls, urls: Sequence[str], chain_id: int | None = None, confirmations: int | None = None
-    ) -> Chain:
+    async def open(cls, urls: Sequence[str], chain_id: int | None = None, confirmations: int | None = None) -> Chain:
         """``chain_id`` None: whatever chain the first endpoint is of. ``confirmations`` None: see CONFIRMATIONS.
 
         Raises BadSetting, ChainUnreachable for any endpoint that does not answer, and WrongChain.
@@ -58,7 +56,8 @@ class Chain:
             for endpoint, found in zip(endpoints, ids, strict=True):
                 if found != expected:
                     raise WrongChain(
-                        f"the RPC endpoint {endpoint.name} is of chain {found}, not {expected}; name one of the right chain"
+                        f"the RPC endpoint {endpoint.name} is of chain {found}, not {expected}; "
+                        "name one of the right chain"
                     )
         except BaseException:
             await asyncio.gather(*(endpoint.disconnect() for endpoint in endpoints))
@@ -78,13 +77,24 @@ class Chain:
             raise ChainUnreachable(f"the RPC endpoint {self.endpoints[0].name} has no block at all; wait until it has")
         return block
 
-    async def settled(self) -> ChainBlock:
-        """The newest block with ``confirmations`` on top; the first one while there are fewer."""
-        number = max(0, (await self.head()).number - self.confirmations)
-        block = await self.block(number)
-        if block is None:
-            raise ChainUnreachable(f"the RPC endpoint {self.endpoints[0].name} lost its block {number}; try again")
-        return block
+    async def agreed_block(self) -> ChainBlock:
+        """The newest block with ``confirmations`` on top that all endpoints have. Raises EndpointsDisagree."""
+        if len(self.endpoints) < 2 and self.chain_id != DEVELOPMENT_CHAIN_ID:
+            raise BadSetting(
+                f"on chain {self.chain_id} one RPC endpoint is not believed where money is concerned; name a second one"
+            )
+        for _ in range(_AGREEMENT_TRIES):
+            heads = [as_int(number) for number in await _ask_all(self.endpoints, "eth_blockNumber")]
+            number = max(0, min(heads) - self.confirmations)
+            blocks = await asyncio.gather(*(_block_of(endpoint, number) for endpoint in self.endpoints))
+            if blocks[0] is not None and all(block is not None and block.hash == blocks[0].hash for block in blocks):
+                return blocks[0]
+            await asyncio.sleep(_AGREEMENT_PAUSE_S)
+        names = ", ".join(endpoint.name for endpoint in self.endpoints)
+        raise EndpointsDisagree(
+            f"the RPC endpoints {names} have different blocks {number}, so nothing is paid; "
+            "find out which is wrong and replace it"
+        )
 
     async def block(self, block: Block) -> ChainBlock | None:
         """None for one that the first endpoint does not have."""
@@ -93,13 +103,17 @@ class Chain:
     # -- contracts ----------------------------------------------------------------------------------------------------
 
     async def read(self, contract_address: str, data: bytes, *, block: Block = "latest") -> bytes:
-        """What a call returns, by the first endpoint. Raises ContractMissing, Reverted, ChainUnreachable, ChainRefused."""
+        """What a call returns, by the first endpoint. Raises ContractMissing, Reverted and ChainError."""
         return await _call(self.endpoints[0], contract_address, data, _block_name(block))
 
-    async def read_agreed(self, contract_address: str, data: bytes) -> bytes:
-        """The same, at the newest settled block, by every endpoint. Raises EndpointsDisagree besides."""
-        at = {"blockHash": _hex((await self._settled_everywhere()).hash), "requireCanonical": True}
-        answers = await asyncio.gather(*(_call(each, contract_address, data, at) for each in self.endpoints))
+    async def read_agreed(self, contract_address: str, data: bytes, *, block: ChainBlock | None = None) -> bytes:
+        """The same by every endpoint, at ``block``, or the newest that is settled everywhere.
+
+        Raises EndpointsDisagree besides.
+        """
+        at = block or await self.agreed_block()
+        name = {"blockHash": _hex(at.hash), "requireCanonical": True}
+        answers = await asyncio.gather(*(_call(each, contract_address, data, name) for each in self.endpoints))
         for endpoint, answer in zip(self.endpoints, answers, strict=True):
             if answer != answers[0]:
                 raise EndpointsDisagree(
@@ -123,27 +137,6 @@ class Chain:
             return [Log.of(each) for each in found]
         except (KeyError, TypeError, ValueError):
             raise ChainRefused(f"the RPC endpoint {self.endpoints[0].name} answered with logs that are none") from None
-
-    # -- inside -------------------------------------------------------------------------------------------------------
-
-    async def _settled_everywhere(self) -> ChainBlock:
-        """The newest block with ``confirmations`` on top that all endpoints have."""
-        if len(self.endpoints) < 2 and self.chain_id != DEVELOPMENT_CHAIN_ID:
-            raise BadSetting(
-                f"on chain {self.chain_id} one RPC endpoint is not believed where money is concerned; name a second one"
-            )
-        for _ in range(_AGREEMENT_TRIES):
-            heads = [as_int(number) for number in await _ask_all(self.endpoints, "eth_blockNumber")]
-            number = max(0, min(heads) - self.confirmations)
-            blocks = await asyncio.gather(*(_block_of(endpoint, number) for endpoint in self.endpoints))
-            if blocks[0] is not None and all(block is not None and block.hash == blocks[0].hash for block in blocks):
-                return blocks[0]
-            await asyncio.sleep(_AGREEMENT_PAUSE_S)
-        names = ", ".join(endpoint.name for endpoint in self.endpoints)
-        raise EndpointsDisagree(
-            f"the RPC endpoints {names} have different blocks {number}, so nothing is paid; "
-            "find out which is wrong and replace it"
-        )
 
 
 async def _ask_all(endpoints: Sequence[Endpoint], method: str) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from moray.contracts.artifacts import ContractName
 from moray.contracts.calls import Call, ExpectedEvent
-from moray.contracts.chain import Block, Chain
+from moray.contracts.chain import Block, Chain, ChainBlock
 from moray.contracts.interface import decode_event, decode_values, interface
 from moray.contracts.log import Log
 from moray.errors import BadSetting, ContractMissing
@@ -49,17 +49,21 @@ class Contract:
         expects = ExpectedEvent(self.address, (self.event_topic(event), *topics)) if event else None
         return Call(self.address, self.encode(function, *args), expects, summary)
 
-    async def read(self, function: str, *args: Any, block: Block = "latest", agreed: bool = False) -> Any:
-        """The one value that a view returns, or a tuple of several. ``agreed``: see Chain.read_agreed.
+    async def read(self, function: str, *args: Any, block: Block | ChainBlock = "latest", agreed: bool = False) -> Any:
+        """The one value that a view returns, or a tuple of several. ``agreed``: by every endpoint, see
+        Chain.read_agreed, at ``block`` if that is one of Chain.agreed_block.
 
         Raises ContractMissing, Reverted, ChainUnreachable, ChainRefused and, where agreed, EndpointsDisagree.
         """
         entry = interface(self.name).functions[function]
         data = entry.encode(*args)
         if agreed:
-            answer = await self.chain.read_agreed(self.address, data)
+            answer = await self.chain.read_agreed(
+                self.address, data, block=block if isinstance(block, ChainBlock) else None
+            )
         else:
-            answer = await self.chain.read(self.address, data, block=block)
+            number = block.number if isinstance(block, ChainBlock) else block
+            answer = await self.chain.read(self.address, data, block=number)
         try:
             values = decode_values(entry.outputs, answer)
         except (ValueError, OverflowError):

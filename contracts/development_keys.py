@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from moray.ethereum import key_from_seed, seed_from_mnemonic
 from moray.errors import BadKey
+from moray.ethereum import key_from_seed, seed_from_mnemonic
 from moray.node_key import NodeKey
 
 DEVELOPMENT_CHAIN_ID: Final = 31337

@@ -28,13 +28,13 @@ class Endpoint(AsyncJSONBaseProvider):
     def __init__(self, url: str, max_reply_bytes: int = MAX_REPLY_BYTES, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         super().__init__()
         self.name = endpoint_name(url)
-        self._url = url
+        self.url = url  # never shown
         self._max_reply_bytes = max_reply_bytes
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
 
     async def request(self, method: str, *params: Any) -> Any:
-        """The reply's result. Raises ChainUnreachable, ChainRefused, and Reverted for a call that a contract refused."""
+        """The reply's result. Raises ChainUnreachable, ChainRefused, and Reverted for a refused call."""
         reply = await self.make_request(RPCEndpoint(method), list(params))
         if "error" not in reply:
             return reply["result"]
@@ -58,7 +58,9 @@ class Endpoint(AsyncJSONBaseProvider):
         try:
             reply = json.loads(raw)
         except (ValueError, RecursionError):
-            raise ChainUnreachable(f"the RPC endpoint {self.name} answered with no JSON; is it one of a chain?") from None
+            raise ChainUnreachable(
+                f"the RPC endpoint {self.name} answered with no JSON; is it one of a chain?"
+            ) from None
         if not isinstance(reply, dict) or not ("result" in reply or isinstance(reply.get("error"), dict)):
             raise ChainUnreachable(f"the RPC endpoint {self.name} answered with no JSON-RPC; is it one of a chain?")
         return reply  # type: ignore[return-value]
@@ -79,7 +81,7 @@ class Endpoint(AsyncJSONBaseProvider):
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         async with asyncio.timeout(self._timeout_s):
             async with self._session.post(
-                self._url, data=body, headers={"Content-Type": "application/json"}, allow_redirects=False
+                self.url, data=body, headers={"Content-Type": "application/json"}, allow_redirects=False
             ) as response:
                 raw = bytearray()
                 async for part in response.content.iter_any():

@@ -81,7 +81,7 @@ def decode_values(parameters: Sequence[Parameter], data: bytes) -> tuple[Any, ..
 
 
 def decode_event(event: Entry, log: Log) -> dict[str, Any]:
-    """Arguments by name; of an indexed one without a fixed size, its hash. Raises ValueError for another event's log."""
+    """Arguments by name; an indexed one without a fixed size is its hash. Raises ValueError for another's log."""
     indexed = [parameter for parameter in event.inputs if parameter.is_indexed]
     plain = [parameter for parameter in event.inputs if not parameter.is_indexed]
     if len(log.topics) != len(indexed) + 1 or log.topics[0] != event.topic:

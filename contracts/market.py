@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moray.contracts.calls import Call
-from moray.contracts.chain import Block, Chain
+from moray.contracts.chain import Chain
 from moray.contracts.contract import Contract, Event, address_topic
 from moray.contracts.log import Log
 from moray.contracts.tasks import Content, Status, Task, short, task_id
@@ -90,9 +90,9 @@ class TaskMarket:
 
     # -- views --------------------------------------------------------------------------------------------------------
 
-    async def state(self, id: bytes, *, block: Block | None = None, agreed: bool = False) -> TaskState:
-        """Of one block: ``block``, or the newest. ``agreed``: by every endpoint, see Chain.read_agreed."""
-        at = (await self.chain.settled() if agreed else await self.chain.head()).number if block is None else block
+    async def state(self, id: bytes, *, agreed: bool = False) -> TaskState:
+        """All of one block: the newest, or with ``agreed`` the newest settled one, by every endpoint."""
+        at = await (self.chain.agreed_block() if agreed else self.chain.head())
 
         async def read(view: str) -> Any:
             return await self.contract.read(view, id, block=at, agreed=agreed)
@@ -122,7 +122,7 @@ class TaskMarket:
     def create_with_authorization(
         self, task: Task, spec: bytes, valid_after: int, valid_before: int, signature: bytes
     ) -> Call:
-        """By anyone, with the client's signature of ``Currency.authorization_typed_data`` whose nonce is the task's id."""
+        """By anyone, with the client's signature of ``Currency.authorization_typed_data``; its nonce is the id."""
         return self._step(
             "create", "createTaskWithAuthorization", "TaskCreated", task, spec, valid_after, valid_before, signature
         )

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from moray.contracts.artifacts import ContractName
 from moray.contracts.interface import Entry, Parameter, decode_values, interface
 from moray.contracts.revert_lines import REVERT_LINES
+from moray.contracts.tasks import Status
 from moray.errors import Reverted
 
 _BUILT_IN = (
@@ -37,7 +38,9 @@ def decode_revert(data: bytes) -> Reverted:
     entry = known_errors().get(data[:4])
     if entry is None:
         shown = f"with an error that is none of Moray's (0x{data[:4].hex()})" if data else "without a reason"
-        return Reverted("", {}, f"the contract refused the call {shown}; check the contract's address and the arguments")
+        return Reverted(
+            "", {}, f"the contract refused the call {shown}; check the contract's address and the arguments"
+        )
     try:
         values = decode_values(entry.inputs, data[4:])
     except (ValueError, OverflowError):
@@ -74,8 +77,8 @@ def _line(name: str, arguments: Mapping[str, Any]) -> str:
 def _shown(name: str, value: Any) -> str:
     if isinstance(value, bytes):
         return f"0x{value.hex()}"
+    if name == "status" and value in set(Status):
+        return Status(value).name.lower()
     if name in ("until", "deadline", "closesAt", "validAfter", "validBefore") and 0 <= value <= _LAST_SECOND:
         return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
     return str(value)
-
-

@@ -75,7 +75,7 @@ class Content:
 
     @classmethod
     def of(cls, data: bytes, uri: str = "") -> Content:
-        """Inline up to MAX_INLINE_BYTES; empty or longer bytes are at ``uri``. Raises BadInput where that is missing."""
+        """Inline up to MAX_INLINE_BYTES; empty and longer bytes are at ``uri``. Raises BadInput where it is missing."""
         if 0 < len(data) <= MAX_INLINE_BYTES:
             return cls(keccak(data), data, "")
         if not uri:
