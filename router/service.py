@@ -167,7 +167,7 @@ class RouterService:
         return {
             "network_id": self.spec.settings.network_id,
             "chain_id": self.acceptor.identity.chain_id,
-            "stake": self._stake_terms(),
+            "stake": stake.terms.model_dump() if (stake := self.spec.stake) is not None else None,
             "model": {
                 "name": self.spec.model_name,
                 "id": self.source.model_id,
@@ -191,13 +191,6 @@ class RouterService:
                 for (signer, node), replicas in sorted(nodes.items())
             ],
         }
-
-    def _stake_terms(self) -> dict[str, Any] | None:
-        """As the network's manifest has them."""
-        stake = self.spec.stake
-        if stake is None:
-            return None
-        return {"node_registry": stake.node_registry, "min_stake": stake.requirement.min_stake}
 
     def _acceptor(self, router: str, credentials: Credentials) -> Acceptor:
         identity = NetworkIdentity(

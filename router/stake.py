@@ -35,7 +35,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the registry says of the node that a signer signs for. ``bonded`` in base units, without what is leaving."""
+    """What the registry says of the node that a signer signs for. ``bonded``: base units of what counts, without what
+    is leaving."""
 
     node_id: int = 0  # 0: the signer is nobody's
     bonded: int = 0

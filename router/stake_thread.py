@@ -1,5 +1,5 @@
-"""The ``StakeBook`` of a running router: in a thread of its own, since what a chain answers takes milliseconds of Python
-to read, which neither tokens nor HTTP should wait for."""
+"""The ``StakeBook`` of a running router: in a thread of its own, since what a chain answers takes milliseconds of
+Python to read, which neither tokens nor HTTP should wait for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moray.router.stake import MAX_AGE_S, Requirement, Standing, StakeBook
+from moray.network_manifest import NO_SLASHER, StakeTerms
+from moray.router.stake import MAX_AGE_S, Requirement, StakeBook, Standing
 
 if TYPE_CHECKING:
     from moray.contracts.registry import NodeRegistry
@@ -21,8 +22,8 @@ class StakeSpec:
 
     chain_file: str  # see contracts.addresses
     chain_id: int
-    node_registry: str
-    requirement: Requirement
+    terms: StakeTerms
+    shown: str  # the least stake for people, as "10 MTC"
 
 
 class ChainRegistry:
@@ -39,8 +40,9 @@ class ChainRegistry:
         node_id = await registry.node_of(signer)
         if not node_id:
             return Standing()
-        node = await registry.node(node_id)
-        return Standing(node_id, node.bonded, is_jailed=node.jailed_until != 0)
+        node, slasher = await registry.node(node_id), self._spec.terms.slasher
+        bonded = node.bonded if slasher == NO_SLASHER else (await registry.stake(node_id, slasher)).bonded
+        return Standing(node_id, bonded, is_jailed=node.jailed_until != 0)
 
     async def close(self) -> None:
         if self._registry is not None:
@@ -55,7 +57,7 @@ class ChainRegistry:
             if self._registry is None:
                 addresses = read_addresses(Path(self._spec.chain_file))
                 chain = await Chain.open(addresses.rpc_urls, self._spec.chain_id)
-                self._registry = NodeRegistry(chain, self._spec.node_registry)
+                self._registry = NodeRegistry(chain, self._spec.terms.node_registry)
             return self._registry
 
 
@@ -64,7 +66,7 @@ class StakeThread:
 
     def __init__(self, spec: StakeSpec) -> None:
         self._registry, self._loop = ChainRegistry(spec), asyncio.new_event_loop()
-        self._book = StakeBook(self._registry, spec.requirement)
+        self._book = StakeBook(self._registry, Requirement(spec.terms.min_stake, spec.shown))
         self._thread = threading.Thread(target=self._loop.run_forever, name="stakes", daemon=True)
         self._thread.start()
 

@@ -16,6 +16,7 @@ from moray.errors import BadSetting, ManifestRefused
 from moray.network_manifest import (
     DAY_S,
     MAX_NETWORK_MANIFEST_BYTES,
+    NO_SLASHER,
     NetworkManifest,
     RouterEntry,
     StakeTerms,
@@ -38,9 +39,8 @@ URLS = st.sampled_from(["http://203.0.113.5:8000", "https://cdn.example/moray", 
 DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 ENTRIES = st.builds(RouterEntry, host=HOSTS, port=st.integers(1, 65535), url=URLS, tls_cert_sha256=DIGESTS)
 TEXTS = st.text("abc 0x12_-", min_size=1, max_size=20)
-STAKES = st.builds(
-    StakeTerms, node_registry=st.sampled_from([KEY.address, OTHER_KEY.address]), min_stake=st.integers(0, 2**128 - 1)
-)
+ACCOUNTS = st.sampled_from([KEY.address, OTHER_KEY.address, NO_SLASHER])
+STAKES = st.builds(StakeTerms, node_registry=ACCOUNTS, slasher=ACCOUNTS, min_stake=st.integers(0, 2**128 - 1))
 
 
 @st.composite
@@ -81,9 +81,8 @@ def signed(**changes: Any) -> NetworkManifest:
 
 
 PLAIN: dict[str, Any] = json.loads(encode_manifest(signed()))
-STAKED: dict[str, Any] = json.loads(
-    encode_manifest(signed(chain_id=31337, stake=StakeTerms(node_registry=OTHER_KEY.address, min_stake=10**18)))
-)
+TERMS = StakeTerms(node_registry=OTHER_KEY.address, slasher=NO_SLASHER, min_stake=10**18)
+STAKED: dict[str, Any] = json.loads(encode_manifest(signed(chain_id=31337, stake=TERMS)))
 
 
 def refused(content: object, now_s: float = NOW_S, owner: str = KEY.address, min_version: int = 1) -> str:
@@ -167,6 +166,7 @@ def test_one_changed_field_breaks_the_signature(change: dict[str, Any]) -> None:
     [
         ({"stake": STAKED["stake"] | {"min_stake": 10**18 - 1}}, "bad_signature"),
         ({"stake": STAKED["stake"] | {"node_registry": KEY.address}}, "bad_signature"),
+        ({"stake": STAKED["stake"] | {"slasher": KEY.address}}, "bad_signature"),
         ({"stake": STAKED["stake"] | {"node_registry": KEY.address.lower()}}, "malformed"),
         ({"stake": STAKED["stake"] | {"min_stake": -1}}, "malformed"),
         ({"stake": STAKED["stake"] | {"min_stake": 2**128}}, "malformed"),
@@ -311,7 +311,7 @@ def test_a_manifest_of_the_largest_shape_fits_and_a_byte_too_many_is_refused() -
         version=2**64 - 1,
         routers=routers,
         mirrors=(url,) * 16,
-        stake=StakeTerms(node_registry=KEY.address, min_stake=2**128 - 1),
+        stake=TERMS.model_copy(update={"min_stake": 2**128 - 1}),
     )
     content = encode_manifest(largest)
     assert parse_manifest(content, KEY.address, NOW_S) == largest

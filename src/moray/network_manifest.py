@@ -28,6 +28,7 @@ MAX_MIRRORS = 16
 MAX_CLOCK_SKEW_S = 300  # by which the owner's clock may be ahead
 MAX_LIFETIME_DAYS = 366
 DAY_S = 86_400
+NO_SLASHER = "0x" + 40 * "0"
 
 _ENTRY = {"host": "string", "port": "uint16", "url": "string", "tls_cert_sha256": "string"}
 _MANIFEST = {
@@ -43,7 +44,7 @@ _MANIFEST = {
     "mirrors": "string[]",
     "owner": "address",
 }
-_STAKE = {"node_registry": "address", "min_stake": "uint128"}
+_STAKE = {"node_registry": "address", "slasher": "address", "min_stake": "uint128"}
 _STRUCTS = {"RouterEntry": _ENTRY, "NetworkManifest": _MANIFEST}
 _STAKED_STRUCTS = {"RouterEntry": _ENTRY, "StakeTerms": _STAKE, "NetworkManifest": _MANIFEST | {"stake": "StakeTerms"}}
 
@@ -84,9 +85,12 @@ class RouterEntry(_Signed):
 
 class StakeTerms(_Signed):
     """What a node of another operator needs to join: to be registered with ``node_registry``, there to have at least
-    ``min_stake`` bonded (base units of the registry's currency), and not to be jailed."""
+    ``min_stake`` bonded (base units of the registry's currency), and not to be jailed. With a ``slasher`` only what is
+    allotted to it counts; with NO_SLASHER all does, though an operator can take that out through a slasher of its own
+    without waiting."""
 
     node_registry: Address
+    slasher: Address
     min_stake: U128
 
 

@@ -22,9 +22,7 @@ DevAccountOption = Annotated[
 ]
 
 
-def open_account(
-    chain_id: int, keystore: Path | None, password_file: Path | None, dev_account: int | None
-) -> NodeKey:
+def open_account(chain_id: int, keystore: Path | None, password_file: Path | None, dev_account: int | None) -> NodeKey:
     """Opening a keystore takes about a second. Raises BadSetting for neither or both, or for a development account on
     another chain; what opening a keystore raises; BadKey for a keystore with a development account's key."""
     from moray.contracts.development_keys import DEVELOPMENT_CHAIN_ID, DEVELOPMENT_KEYS, check_key

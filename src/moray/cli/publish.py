@@ -70,8 +70,8 @@ def sign(
         if is_open_to_change(url):
             notes.print(f"  read over plain HTTP from {url}: compare it with what its operator sees before you sign")
     if card.stake is not None:
-        terms = f"{card.stake.min_stake} base units in the registry {card.stake.node_registry}"
-        notes.print(f"joining requires a stake of {terms} on chain {card.chain_id}")
+        terms = f"{card.stake.min_stake} base units, slasher {card.stake.slasher}, registry {card.stake.node_registry}"
+        notes.print(f"joining requires a stake of {terms}, chain {card.chain_id}")
     key = load_key(key_file, password(password_file, f"Password of {key_file}: "))
     now_s = int(time.time())
     manifest = sign_manifest(
