@@ -1,7 +1,7 @@
 """How a replica proves whose it is: by its operator's wire token, or by the signature of a key, which may be anybody's.
 
 Checks that cost nothing come first and are the listener's to call; recovering a signer takes half a millisecond of
-another thread, and what waits for it is bounded.
+another thread, and what waits for it is bounded. Where joining requires stake, whether the signer has it comes last.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from moray.errors import BadSignature, JoinRefused
 from moray.join_signature import recover_signer
 from moray.node_key import SIGNATURE_BYTES
 from moray.router.rate_limit import RateLimits
+from moray.router.stake import StakeDoor
 
 MAX_LIFETIME_S = 120  # of a signed Join, from the router's now to its ``expires_at``
 JOINS_PER_S = 5.0  # of one signer
@@ -64,9 +65,12 @@ class TokenCredentials:
 class SignedCredentials:
     """Between operators: the TLS session proves the router, an EIP-712 signature over its certificate the replica."""
 
-    def __init__(self, tls_cert_sha256: bytes, wall_clock: Callable[[], float]) -> None:
-        """``tls_cert_sha256``: of the DER certificate that every session of this listener presents."""
-        self._certificate, self._wall_clock = tls_cert_sha256, wall_clock
+    def __init__(
+        self, tls_cert_sha256: bytes, wall_clock: Callable[[], float], stakes: StakeDoor | None = None
+    ) -> None:
+        """``tls_cert_sha256``: of the DER certificate that every session of this listener presents. ``stakes``: None
+        where joining requires none."""
+        self._certificate, self._wall_clock, self._stakes = tls_cert_sha256, wall_clock, stakes
         self._rates = RateLimits(JOINS_PER_S, JOIN_BURST, MAX_SIGNERS)
         self._recovering = ThreadPoolExecutor(1, "recover signers")
         self._num_verifying = 0
@@ -99,6 +103,8 @@ class SignedCredentials:
             raise JoinRefused("bad_signature", "the signature is not of the signer over this Hello and this Join")
         if not self._rates.allow(signer, monotonic()):
             raise JoinRefused("too_many_joins", f"{signer} joins more often than {JOINS_PER_S:.0f} times a second")
+        if self._stakes is not None:
+            await self._stakes.check(signer)
 
     def welcome_proof(self, uplink_id: bytes) -> bytes:
         return b""

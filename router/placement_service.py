@@ -17,13 +17,17 @@ from moray.router.heat import HeatMeter
 from moray.router.listener import NetworkIdentity
 from moray.router.placement import URGENT_LOOK_PERIOD_S, Placement
 from moray.router.reports import ReportDoor, report_routes
+from moray.router.stake import StakeDoor
 
 logger = logging.getLogger(__name__)
 
 
-def placement_routes(identity: NetworkIdentity, directory: Directory, meter: HeatMeter) -> APIRouter:
+def placement_routes(
+    identity: NetworkIdentity, directory: Directory, meter: HeatMeter, stakes: StakeDoor | None = None
+) -> APIRouter:
     """``POST /network/assignment``, with a placement of its own that runs as long as the app that includes it: the
-    server has to have ``lifespan="on"``. ``meter`` is the one that ``NetworkExperts`` feeds."""
+    server has to have ``lifespan="on"``. ``meter`` is the one that ``NetworkExperts`` feeds. ``stakes``: see
+    ``ReportDoor``."""
     placement = Placement(directory.num_experts, Rules(), monotonic())
 
     @asynccontextmanager
@@ -36,7 +40,7 @@ def placement_routes(identity: NetworkIdentity, directory: Directory, meter: Hea
             with suppress(asyncio.CancelledError):
                 await task
 
-    return report_routes(ReportDoor(placement, identity), running)
+    return report_routes(ReportDoor(placement, identity, stakes=stakes), running)
 
 
 async def run_placement(

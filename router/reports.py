@@ -3,7 +3,7 @@
 Whoever asks may be anybody, so the cheap checks come first: how often this address came, how long the body is, whether
 it is a report for this router, made just now and not seen before. Only then is the signature recovered, which takes a
 millisecond or two of CPU time, in a thread of its own and for a bounded number of reports at a time. What is counted
-for a signer is counted after that: nobody can use up another's share.
+for a signer is counted after that: nobody can use up another's share. Last, where joining requires it, comes its stake.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from moray.router.listener import NetworkIdentity
 from moray.router.placement import MAX_NODES, MAX_NODES_PER_OPERATOR, REPORT_PERIOD_S, Placement
 from moray.router.rate_limit import RateLimits, source_of
 from moray.router.seen_reports import SeenReports
+from moray.router.stake import StakeDoor
 
 MAX_PENDING = 64  # reports whose signature waits to be recovered; a tenth of a second
 # Half as often again as all nodes of one operator need, wherever they are; all at once after the router was away.
@@ -42,12 +43,14 @@ class ReportDoor:
         burst: int = BURST,
         max_pending: int = MAX_PENDING,
         clock: Callable[[], float] = time,
+        stakes: StakeDoor | None = None,
     ) -> None:
-        """``reports_per_s`` and ``burst`` of each address and of each signer; ``clock`` gives Unix seconds."""
+        """``reports_per_s`` and ``burst`` of each address and of each signer; ``clock`` gives Unix seconds. ``stakes``:
+        None where joining requires none; otherwise nothing is assigned to a node that could not join."""
         self._placement, self._identity, self._clock, self._max_pending = placement, identity, clock, max_pending
         self._addresses = RateLimits(reports_per_s, burst, MAX_NODES)
         self._signers = RateLimits(reports_per_s, burst, MAX_NODES)
-        self._seen = SeenReports(2 * MAX_NODES)
+        self._seen, self._stakes = SeenReports(2 * MAX_NODES), stakes
         self._recovery, self._num_pending = ThreadPoolExecutor(1, "signatures"), 0
 
     def knock(self, address: str) -> None:
@@ -71,6 +74,8 @@ class ReportDoor:
         if not self._signers.allow(signer, monotonic()):
             raise RateLimited("too many reports of this signer; report every 20 s")
         self._seen.take(report)
+        if self._stakes is not None:
+            await self._stakes.check(signer)
         return self._placement.report(report, monotonic())
 
 

@@ -41,6 +41,8 @@ from moray.router.publication import publication_routes
 from moray.router.scheduler import SchedulerLimits
 from moray.router.selftest import find_variance
 from moray.router.sockets import bind
+from moray.router.stake import put_out
+from moray.router.stake_thread import StakeSpec, StakeThread
 from moray.router.tls_listener import TlsListener, server_context
 from moray.router.tokenizer import ModelTokenizer
 from moray.router.transport import ExpertTransport, LocalExperts
@@ -74,6 +76,7 @@ class RouterSpec:
     settings: Settings
     public: PublicSpec | None = None  # None: nobody else can join
     content_dir: str = ""  # of what the task worker keeps for others to fetch, see router.contents; empty: of nothing
+    stake: StakeSpec | None = None  # what nodes of others need to join; None: nothing
     local_experts: bool = False  # the experts in this process: no network, for comparison
 
 
@@ -91,8 +94,10 @@ class RouterService:
         self.counters, self._examiner = Counters(), KnownAnswers(self.source)
         self.acceptor = self._acceptor(str(spec.data_address), TokenCredentials(token))
         self.others: Acceptor | None = None  # of nodes of other operators
+        self.stakes: StakeThread | None = None
         if spec.public is not None:
-            credentials = SignedCredentials(bytes.fromhex(spec.public.address.tls_cert_sha256), time.time)
+            self.stakes = StakeThread(spec.stake) if spec.stake is not None else None
+            credentials = SignedCredentials(bytes.fromhex(spec.public.address.tls_cert_sha256), time.time, self.stakes)
             self.others = self._acceptor(str(spec.public.address), credentials)
         self.heat = HeatMeter(self.source.architecture.num_experts, monotonic())
         self.engine_thread = EngineThread(
@@ -128,11 +133,13 @@ class RouterService:
             return []
         return [
             publication_routes(self.source, Path(self.spec.public.manifest_file)),
-            placement_routes(self.others.identity, self.directory, self.heat),
+            placement_routes(self.others.identity, self.directory, self.heat, self.stakes),
         ]
 
     def stop(self) -> None:
         self.engine_thread.stop()
+        if self.stakes is not None:
+            self.stakes.stop()
 
     def readiness(self) -> list[str]:
         missing = sorted(self.engine.experts.missing())
@@ -165,6 +172,7 @@ class RouterService:
         return {
             "network_id": self.spec.settings.network_id,
             "chain_id": self.acceptor.identity.chain_id,
+            "stake": stake.terms.model_dump() if (stake := self.spec.stake) is not None else None,
             "model": {
                 "name": self.spec.model_name,
                 "id": self.source.model_id,
@@ -196,6 +204,7 @@ class RouterService:
             numeric_class=self.source.numeric_class,
             num_experts=self.source.architecture.num_experts,
             router=router,
+            chain_id=self.spec.stake.chain_id if self.spec.stake is not None else 0,
             shard_digests=tuple(known_digests(self.source, range(self.source.architecture.num_experts))),
         )
         return Acceptor(identity, self.directory, credentials, self._examiner, self.failures, self.counters)
@@ -234,6 +243,8 @@ class RouterService:
         try:
             if self.others is not None and self.spec.public is not None:
                 tasks.append(listen_to_others(self.others, self.spec.public))
+            if self.stakes is not None:
+                tasks.append(asyncio.create_task(put_out(self.directory, self.stakes)))
             yield NetworkExperts(
                 self.directory,
                 self.counters,

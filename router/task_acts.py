@@ -11,17 +11,18 @@ from dataclasses import dataclass, field
 
 from moray.contracts.cursor import EventCursor
 
+from moray.architecture import Architecture
 from moray.contracts.calls import Call
 from moray.contracts.chain import Chain, ChainBlock
+from moray.contracts.contents import Fetch, content_bytes
 from moray.contracts.currency import Currency
 from moray.contracts.intents import Mined
 from moray.contracts.market import TaskEvent, TaskMarket
 from moray.contracts.outbox import Outbox
 from moray.contracts.sender import Sender
 from moray.contracts.tasks import Content, Status
-from moray.errors import BadTaskSpec, CallFailed, ChainRefused, DownloadFailed, OutboxConflict
+from moray.errors import BadInput, CallFailed, ChainRefused, DownloadFailed, OutboxConflict
 from moray.experts.keccak import keccak
-from moray.guarded_http import Fetcher
 from moray.router.contents import ContentStore
 from moray.router.task_costs import Size
 from moray.router.task_decisions import (
@@ -39,8 +40,10 @@ from moray.router.task_decisions import (
 )
 from moray.router.task_gateway import TaskGateway
 from moray.router.task_log import KnownTask
+from moray.router.task_request import plan_task
 from moray.router.task_store import Delivery, TaskStore
-from moray.task_spec import MAX_SPEC_BYTES, TaskSpec, parse_spec
+from moray.router.tokenizer import ModelTokenizer
+from moray.task_spec import TaskSpec, parse_spec
 from moray.transcript import Transcript, encode_transcript
 
 CALL_BACK = "call back"
@@ -48,8 +51,8 @@ CALL_BACK = "call back"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a worker works with. ``fetcher`` reads specifications from hosts that clients name; under ``content_url``
-    others find what is in ``contents``."""
+    """What a worker works with. ``fetch`` reads specifications from hosts that clients name; under ``content_url`` others
+    find what is in ``contents``."""
 
     chain: Chain
     market: TaskMarket
@@ -60,7 +63,9 @@ class Parts:
     store: TaskStore
     contents: ContentStore
     gateway: TaskGateway
-    fetcher: Fetcher
+    tokenizer: ModelTokenizer  # of the gateway's model
+    architecture: Architecture
+    fetch: Fetch
     content_url: str
 
 
@@ -128,7 +133,7 @@ class TaskActs:
         """One line of what came of it. Raises MorayError for what can be tried again."""
         match step:
             case Examine():
-                return await self._examine(known, gateway)
+                return await self._examine(known)
             case Accept():
                 return await self._accept(known)
             case Generate():
@@ -148,24 +153,18 @@ class TaskActs:
             return _line(await self._send(f"approve {payment.amount}", self.account, call))
         return _line(await self._send("withdraw", self.account, market.withdraw(self.account)))
 
-    async def _examine(self, known: KnownTask, gateway: GatewayFacts | None) -> str:
-        content = await self._read_spec(known)
+    async def _examine(self, known: KnownTask) -> str:
+        task, parts = known.task, self._parts
+        content = await content_bytes(Content(task.spec_hash, known.spec, task.spec_uri), parts.fetch)
         try:
-            if keccak(content) != known.task.spec_hash:
-                raise BadTaskSpec("the specification's bytes are not those that the task commits to")
             spec = parse_spec(content)
-            num_prompt_tokens = await self._parts.gateway.num_prompt_tokens(spec, _present(gateway).model_name)
-            exam = Exam(Size(num_prompt_tokens, spec.max_tokens))
-        except BadTaskSpec as error:
+            planned = await plan_task(spec, parts.tokenizer, parts.architecture)
+            exam = Exam(Size(len(planned.request.prompt), spec.max_tokens))
+        except BadInput as error:
             exam = Exam(Size(0, 0), str(error))
-        self._parts.store.keep_exam(known.id, content, exam)
+        parts.store.keep_exam(known.id, content, exam)
         self.memory.exams[known.id] = exam
         return exam.refusal or f"{exam.size.num_prompt_tokens} tokens, up to {exam.size.max_tokens} more"
-
-    async def _read_spec(self, known: KnownTask) -> bytes:
-        if known.spec:
-            return known.spec
-        return await asyncio.to_thread(self._parts.fetcher.get, known.task.spec_uri, MAX_SPEC_BYTES)
 
     async def _accept(self, known: KnownTask) -> str:
         market = self._parts.market

@@ -9,9 +9,10 @@ from typing import Annotated, Any, TypeVar
 import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 
-from moray.errors import BadTaskSpec, DownloadFailed
+from moray.errors import DownloadFailed
 from moray.quoting import quoted
 from moray.router.task_decisions import GatewayFacts
+from moray.router.task_request import completion_body, completion_path
 from moray.task_spec import TaskSpec
 from moray.types import FinishReason
 
@@ -85,30 +86,14 @@ class TaskGateway:
         (model, *_) = _parsed(_Models, await self._ask("/v1/models", None, FACTS_PATIENCE_S)).data
         return GatewayFacts(bytes.fromhex(network.model.id), model.id, model.max_model_len)
 
-    async def num_prompt_tokens(self, spec: TaskSpec, model_name: str) -> int:
-        """By asking for one token: only the gateway knows the tokenizer and the chat template. Raises BadTaskSpec for
-        a prompt that it refuses."""
-        return len((await self._complete({**_body(spec, model_name), "max_tokens": 1})).prompt_token_ids)
-
     async def complete(self, spec: TaskSpec, model_name: str) -> Completion:
-        """Raises BadTaskSpec as ``num_prompt_tokens``."""
-        completion = await self._complete(_body(spec, model_name))
-        if len(completion.output_token_ids) > spec.max_tokens:
-            raise DownloadFailed("the gateway answers with more tokens than were asked for")
-        return completion
-
-    async def _complete(self, body: dict[str, Any]) -> Completion:
-        path = "/v1/chat/completions" if "messages" in body else "/v1/completions"
-        try:
-            reply = _parsed(_Reply, await self._ask(path, body, self._patience_s))
-        except DownloadFailed as error:
-            if error.status == 400:
-                raise BadTaskSpec(f"the gateway refuses it: {error}") from None
-            raise
+        """Everything that decides the answer is in the request, so it is the same at any time."""
+        body = completion_body(spec, model_name)
+        reply = _parsed(_Reply, await self._ask(completion_path(spec), body, self._patience_s))
         (choice,) = reply.choices
         text = choice.message.content if choice.message is not None else choice.text
-        if text is None:
-            raise DownloadFailed("the gateway answers without a text")
+        if text is None or len(choice.token_ids) > spec.max_tokens:
+            raise DownloadFailed("the gateway answers with no text, or with more tokens than were asked for")
         return Completion(text, reply.prompt_token_ids, choice.token_ids, choice.finish_reason)
 
     async def _ask(self, path: str, body: dict[str, Any] | None, patience_s: float) -> bytes:
@@ -133,24 +118,6 @@ class TaskGateway:
             told = quoted(bytes(reply).decode(errors="replace"))
             raise DownloadFailed(f"the gateway answers HTTP {response.status}: {told}", response.status)
         return bytes(reply)
-
-
-def _body(spec: TaskSpec, model_name: str) -> dict[str, Any]:
-    """Everything that decides the answer is in it, so the same specification has the same answer at any time."""
-    body: dict[str, Any] = {
-        "model": model_name,
-        "max_tokens": spec.max_tokens,
-        "temperature": float(spec.temperature),
-        "top_p": float(spec.top_p),
-        "top_k": spec.top_k,
-        "seed": spec.seed,
-        "return_token_ids": True,
-    }
-    if spec.stop:
-        body["stop"] = list(spec.stop)
-    if spec.messages is None:
-        return {**body, "prompt": spec.prompt}
-    return {**body, "messages": [message.model_dump() for message in spec.messages]}
 
 
 def _parsed(kind: type[R], content: bytes) -> R:

@@ -20,6 +20,7 @@ class KnownTask:
     status: Status = Status.FUNDED
     until: int = 0
     provider: str = NOBODY
+    submitted: TaskSubmitted | None = None
 
 
 def fold(known: dict[bytes, KnownTask], events: Iterable[TaskEvent]) -> None:
@@ -38,7 +39,7 @@ def _after(task: KnownTask, event: TaskEvent) -> KnownTask:
         case TaskAccepted():
             return replace(task, status=Status.ACCEPTED, until=event.submit_by, provider=event.provider)
         case TaskSubmitted():
-            return replace(task, status=Status.SUBMITTED, until=event.challenge_by)
+            return replace(task, status=Status.SUBMITTED, until=event.challenge_by, submitted=event)
         case TaskChallenged():
             return replace(task, status=Status.CHALLENGED, until=event.resolve_by)
         case TaskClosed():

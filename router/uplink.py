@@ -255,6 +255,7 @@ class Uplink(asyncio.Protocol):
         if self._asked is not None:
             self._acceptor.directory.refusals.note(key_of(self._asked), refused, monotonic())
         self.is_closed = True
+        self._acceptor.directory.remove(self)  # where it had joined: it gets nothing more
         self._transport.close()  # after the Reject is flushed
 
     # -- work

@@ -24,6 +24,8 @@ MANIFEST_TYPE = (
     "NetworkManifest(uint32 format_version,string network_id,uint64 chain_id,uint64 version,string model_id,"
     "string numeric_class,uint64 issued_at,uint64 expires_at,RouterEntry[] routers,string[] mirrors,address owner)"
 )
+STAKE_TYPE = "StakeTerms(address node_registry,address slasher,uint128 min_stake)"
+STAKED_MANIFEST_TYPE = MANIFEST_TYPE[:-1] + ",StakeTerms stake)"
 DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId)"
 
 
@@ -86,8 +88,13 @@ def entry_hash(entry: RouterEntry) -> bytes:
 
 
 def manifest_hash(manifest: NetworkManifest) -> bytes:
+    stake, kind, stake_hash = manifest.stake, MANIFEST_TYPE + ENTRY_TYPE, b""
+    if stake is not None:
+        kind = STAKED_MANIFEST_TYPE + ENTRY_TYPE + STAKE_TYPE
+        addresses = word(int(stake.node_registry, 16)) + word(int(stake.slasher, 16))
+        stake_hash = keccak(text(STAKE_TYPE) + addresses + word(stake.min_stake))
     return keccak(
-        text(MANIFEST_TYPE + ENTRY_TYPE)
+        text(kind)
         + word(manifest.format_version)
         + text(manifest.network_id)
         + word(manifest.chain_id)
@@ -99,6 +106,7 @@ def manifest_hash(manifest: NetworkManifest) -> bytes:
         + keccak(b"".join(map(entry_hash, manifest.routers)))
         + texts(list(manifest.mirrors))
         + word(int(manifest.owner, 16))
+        + stake_hash
     )
 
 

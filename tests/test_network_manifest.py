@@ -16,8 +16,10 @@ from moray.errors import BadSetting, ManifestRefused
 from moray.network_manifest import (
     DAY_S,
     MAX_NETWORK_MANIFEST_BYTES,
+    NO_SLASHER,
     NetworkManifest,
     RouterEntry,
+    StakeTerms,
     encode_manifest,
     manifest_typed_data,
     parse_manifest,
@@ -37,6 +39,8 @@ URLS = st.sampled_from(["http://203.0.113.5:8000", "https://cdn.example/moray", 
 DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 ENTRIES = st.builds(RouterEntry, host=HOSTS, port=st.integers(1, 65535), url=URLS, tls_cert_sha256=DIGESTS)
 TEXTS = st.text("abc 0x12_-", min_size=1, max_size=20)
+ACCOUNTS = st.sampled_from([KEY.address, OTHER_KEY.address, NO_SLASHER])
+STAKES = st.builds(StakeTerms, node_registry=ACCOUNTS, slasher=ACCOUNTS, min_stake=st.integers(0, 2**128 - 1))
 
 
 @st.composite
@@ -48,7 +52,7 @@ def manifests(draw: st.DrawFn, is_valid_now: bool = False) -> NetworkManifest:
     return sign_manifest(
         KEY,
         network_id=draw(TEXTS),
-        chain_id=draw(U64),
+        chain_id=(chain_id := draw(U64)),
         version=draw(st.integers(1, 2**64 - 1)),
         model_id=draw(DIGESTS),
         numeric_class=draw(st.sampled_from(["float32", "int8", "int4"])),
@@ -56,6 +60,7 @@ def manifests(draw: st.DrawFn, is_valid_now: bool = False) -> NetworkManifest:
         expires_at=issued_at + lifetime_s,
         routers=tuple(draw(st.lists(ENTRIES, min_size=1, max_size=4, unique_by=lambda entry: entry.name))),
         mirrors=tuple(draw(st.lists(URLS, max_size=3))),
+        stake=draw(st.none() | STAKES) if chain_id else None,
     )
 
 
@@ -76,6 +81,8 @@ def signed(**changes: Any) -> NetworkManifest:
 
 
 PLAIN: dict[str, Any] = json.loads(encode_manifest(signed()))
+TERMS = StakeTerms(node_registry=OTHER_KEY.address, slasher=NO_SLASHER, min_stake=10**18)
+STAKED: dict[str, Any] = json.loads(encode_manifest(signed(chain_id=31337, stake=TERMS)))
 
 
 def refused(content: object, now_s: float = NOW_S, owner: str = KEY.address, min_version: int = 1) -> str:
@@ -103,11 +110,13 @@ def test_what_is_signed_is_eip_712_of_plain_python(manifest: NetworkManifest) ->
 
 
 def test_every_field_is_signed() -> None:
+    staked = NetworkManifest.model_validate(STAKED, strict=False)
     types = {
-        struct: [field["name"] for field in fields] for struct, fields in manifest_typed_data(signed())["types"].items()
+        struct: [field["name"] for field in fields] for struct, fields in manifest_typed_data(staked)["types"].items()
     }
     assert types["NetworkManifest"] == [name for name in NetworkManifest.model_fields if name != "signature"]
     assert types["RouterEntry"] == list(RouterEntry.model_fields)
+    assert types["StakeTerms"] == list(StakeTerms.model_fields)
 
 
 @settings(max_examples=40)
@@ -117,7 +126,7 @@ def test_a_field_of_another_manifest_breaks_the_signature(
 ) -> None:
     raw = json.loads(encode_manifest(manifest))
     foreign = json.loads(encode_manifest(other))
-    name = data.draw(st.sampled_from([name for name in raw if name != "owner"]))
+    name = data.draw(st.sampled_from([name for name in raw if name in foreign and name != "owner"]))
     changed = raw | {name: foreign[name]}
     if changed == raw:
         assert parse_manifest(json.dumps(changed).encode(), KEY.address, NOW_S) == manifest
@@ -152,6 +161,38 @@ def test_one_changed_field_breaks_the_signature(change: dict[str, Any]) -> None:
     assert refused(PLAIN | change) == "bad_signature"
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"stake": STAKED["stake"] | {"min_stake": 10**18 - 1}}, "bad_signature"),
+        ({"stake": STAKED["stake"] | {"node_registry": KEY.address}}, "bad_signature"),
+        ({"stake": STAKED["stake"] | {"slasher": KEY.address}}, "bad_signature"),
+        ({"stake": STAKED["stake"] | {"node_registry": KEY.address.lower()}}, "malformed"),
+        ({"stake": STAKED["stake"] | {"min_stake": -1}}, "malformed"),
+        ({"stake": STAKED["stake"] | {"min_stake": 2**128}}, "malformed"),
+        ({"stake": STAKED["stake"] | {"min_stake": "1"}}, "malformed"),
+        ({"stake": STAKED["stake"] | {"symbol": "X"}}, "malformed"),
+        ({"stake": None}, "malformed"),
+        ({"chain_id": 0}, "malformed"),
+        ({"format_version": 1}, "malformed"),
+        ({"format_version": 3}, "malformed"),
+    ],
+    ids=str,
+)
+def test_the_stake_that_joining_requires_is_signed(change: dict[str, Any], reason: str) -> None:
+    assert parse_manifest(json.dumps(STAKED).encode(), KEY.address, NOW_S).stake is not None
+    assert refused(STAKED | change) == reason
+
+
+def test_without_the_stake_a_manifest_is_no_longer_that_of_the_owner() -> None:
+    cut = {name: value for name, value in STAKED.items() if name != "stake"}
+    assert refused(cut) == "malformed" and refused(cut | {"format_version": 1}) == "bad_signature"
+
+
+def test_a_manifest_without_stake_is_what_it_was_before_there_was_any() -> None:
+    assert PLAIN["format_version"] == 1 and "stake" not in PLAIN
+
+
 def test_the_order_of_lists_is_signed() -> None:
     first = RouterEntry(host="a", port=1, url="http://a", tls_cert_sha256="00" * 32)
     raw = json.loads(encode_manifest(signed(routers=(first, first.model_copy(update={"host": "b"})))))
@@ -175,7 +216,9 @@ def test_somebody_elses_manifest_is_refused_however_it_says_so() -> None:
 
 
 MALFORMED: list[dict[str, Any]] = [
+    {"format_version": 0},
     {"format_version": 2},
+    {"stake": STAKED["stake"]},
     {"network_id": ""},
     {"network_id": "a" * 129},
     {"network_id": "a\n"},
@@ -268,6 +311,7 @@ def test_a_manifest_of_the_largest_shape_fits_and_a_byte_too_many_is_refused() -
         version=2**64 - 1,
         routers=routers,
         mirrors=(url,) * 16,
+        stake=TERMS.model_copy(update={"min_stake": 2**128 - 1}),
     )
     content = encode_manifest(largest)
     assert parse_manifest(content, KEY.address, NOW_S) == largest

@@ -28,6 +28,7 @@ from moray.router.directory import Directory
 from moray.router.listener import Acceptor
 from moray.router.network_experts import NetworkExperts
 from moray.router.sockets import bind
+from moray.router.stake import StakeDoor
 from moray.router.tls_listener import TlsListener, server_context
 from moray.types import PublicAddress
 
@@ -44,12 +45,15 @@ class PublicRouter(Router):
 
 @asynccontextmanager
 async def open_public_router(
-    folder: Path, directory: Directory | None = None, clock: Callable[[], float] = time.time
+    folder: Path,
+    directory: Directory | None = None,
+    clock: Callable[[], float] = time.time,
+    stakes: StakeDoor | None = None,
 ) -> AsyncIterator[PublicRouter]:
     tls, directory = ensure_tls_identity(folder), directory or Directory(NUM_EXPERTS)
     listening = bind("127.0.0.1", 0, "--public-port")
     address = PublicAddress("127.0.0.1", listening.getsockname()[1], tls.sha256)
-    credentials = SignedCredentials(bytes.fromhex(tls.sha256), clock)
+    credentials = SignedCredentials(bytes.fromhex(tls.sha256), clock, stakes)
     acceptor = Acceptor(replace(IDENTITY, router=str(address)), directory, credentials)
     listener = TlsListener(acceptor, server_context(str(tls.certificate), str(tls.key)))
     tasks = [listener.start(listening), asyncio.create_task(acceptor.watch())]

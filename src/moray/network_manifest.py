@@ -2,7 +2,8 @@
 
 It pins the model and each router's TLS certificate, so where it was fetched from need not be trusted. Whoever serves
 it can still serve an old one: it expires, and its version only rises. The signature is EIP-712's, over every field
-but itself; names of fields are those of the JSON.
+but itself; names of fields are those of the JSON. Format 2 is format 1 with the stake that joining requires: software
+that does not know of stake refuses it, and networks without stake stay readable for it.
 Source: https://eips.ethereum.org/EIPS/eip-712
 """
 
@@ -27,6 +28,7 @@ MAX_MIRRORS = 16
 MAX_CLOCK_SKEW_S = 300  # by which the owner's clock may be ahead
 MAX_LIFETIME_DAYS = 366
 DAY_S = 86_400
+NO_SLASHER = "0x" + 40 * "0"
 
 _ENTRY = {"host": "string", "port": "uint16", "url": "string", "tls_cert_sha256": "string"}
 _MANIFEST = {
@@ -42,7 +44,9 @@ _MANIFEST = {
     "mirrors": "string[]",
     "owner": "address",
 }
+_STAKE = {"node_registry": "address", "slasher": "address", "min_stake": "uint128"}
 _STRUCTS = {"RouterEntry": _ENTRY, "NetworkManifest": _MANIFEST}
+_STAKED_STRUCTS = {"RouterEntry": _ENTRY, "StakeTerms": _STAKE, "NetworkManifest": _MANIFEST | {"stake": "StakeTerms"}}
 
 
 def _checksummed(address: str) -> str:
@@ -57,6 +61,8 @@ Url = Annotated[str, AfterValidator(plain_url)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 NetworkId = Annotated[str, Field(pattern="^[ -~]{1,128}$")]  # printable, since it is shown
 U64 = Annotated[int, Field(ge=0, le=MAX_U64)]
+U128 = Annotated[int, Field(ge=0, lt=1 << 128)]
+Address = Annotated[str, AfterValidator(_checksummed)]
 
 
 class _Signed(BaseModel):
@@ -77,11 +83,22 @@ class RouterEntry(_Signed):
         return str(DataAddress(self.host, self.port))
 
 
+class StakeTerms(_Signed):
+    """What a node of another operator needs to join: to be registered with ``node_registry``, there to have at least
+    ``min_stake`` bonded (base units of the registry's currency), and not to be jailed. With a ``slasher`` only what is
+    allotted to it counts; with NO_SLASHER all does, though an operator can take that out through a slasher of its own
+    without waiting."""
+
+    node_registry: Address
+    slasher: Address
+    min_stake: U128
+
+
 class NetworkManifest(_Signed):
     """Times are Unix seconds. ``chain_id`` is 0 where no chain is configured. ``mirrors`` are base URLs that serve the
-    model's files as a router's gateway does."""
+    model's files as a router's gateway does. ``stake`` is None, and not in the JSON, where joining requires none."""
 
-    format_version: Literal[1]
+    format_version: Literal[1, 2]
     network_id: NetworkId
     chain_id: U64
     version: Annotated[int, Field(ge=1, le=MAX_U64)]
@@ -91,13 +108,16 @@ class NetworkManifest(_Signed):
     expires_at: U64
     routers: Annotated[tuple[RouterEntry, ...], Field(min_length=1, max_length=MAX_ROUTERS)]
     mirrors: Annotated[tuple[Url, ...], Field(max_length=MAX_MIRRORS)]
-    owner: Annotated[str, AfterValidator(_checksummed)]
+    owner: Address
+    stake: StakeTerms | None = None
     signature: Annotated[str, Field(pattern=f"^0x[0-9a-f]{{{2 * SIGNATURE_BYTES}}}$")]
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         if len({router.name for router in self.routers}) != len(self.routers):
             raise ValueError("a router is named twice")
+        if (self.stake is not None) != (self.format_version == 2) or (self.stake is not None and not self.chain_id):
+            raise ValueError("a manifest has stake in format 2 and nowhere else, and then a chain_id")
         if not 0 < self.expires_at - self.issued_at <= MAX_LIFETIME_DAYS * DAY_S:
             raise ValueError(f"it must expire after it was issued, at most {MAX_LIFETIME_DAYS} days after")
         return self
@@ -105,8 +125,9 @@ class NetworkManifest(_Signed):
 
 def manifest_typed_data(manifest: NetworkManifest) -> TypedData:
     """What is signed, as a wallet would show it."""
-    message = manifest.model_dump(mode="json", exclude={"signature"})  # lists, not tuples
-    return typed_data(manifest.chain_id, "NetworkManifest", _STRUCTS, message)
+    message = manifest.model_dump(mode="json", exclude={"signature"}, exclude_none=True)  # lists, not tuples
+    structs = _STRUCTS if manifest.stake is None else _STAKED_STRUCTS
+    return typed_data(manifest.chain_id, "NetworkManifest", structs, message)
 
 
 def sign_manifest(
@@ -121,11 +142,12 @@ def sign_manifest(
     expires_at: int,
     routers: tuple[RouterEntry, ...],
     mirrors: tuple[str, ...] = (),
+    stake: StakeTerms | None = None,
 ) -> NetworkManifest:
     """The manifest with ``key`` as its owner. Raises BadSetting for what nobody would accept."""
     try:
         unsigned = NetworkManifest(
-            format_version=1,
+            format_version=1 if stake is None else 2,
             network_id=network_id,
             chain_id=chain_id,
             version=version,
@@ -136,6 +158,7 @@ def sign_manifest(
             routers=routers,
             mirrors=mirrors,
             owner=key.address,
+            stake=stake,
             signature="0x" + "00" * SIGNATURE_BYTES,
         )
     except ValidationError as error:
@@ -146,7 +169,7 @@ def sign_manifest(
 
 def encode_manifest(manifest: NetworkManifest) -> bytes:
     """JSON, indented for people, the same for the same manifest."""
-    return (json.dumps(manifest.model_dump(mode="json"), indent=1) + "\n").encode()
+    return (json.dumps(manifest.model_dump(mode="json", exclude_none=True), indent=1) + "\n").encode()
 
 
 def read_signed(content: bytes, owner: str) -> NetworkManifest:

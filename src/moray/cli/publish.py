@@ -69,6 +69,9 @@ def sign(
         notes.print(f"router {entry.name} with certificate {entry.tls_cert_sha256}")
         if is_open_to_change(url):
             notes.print(f"  read over plain HTTP from {url}: compare it with what its operator sees before you sign")
+    if card.stake is not None:
+        terms = f"{card.stake.min_stake} base units, slasher {card.stake.slasher}, registry {card.stake.node_registry}"
+        notes.print(f"joining requires a stake of {terms}, chain {card.chain_id}")
     key = load_key(key_file, password(password_file, f"Password of {key_file}: "))
     now_s = int(time.time())
     manifest = sign_manifest(
@@ -82,6 +85,7 @@ def sign(
         expires_at=now_s + days * DAY_S,
         routers=entries,
         mirrors=mirrors,
+        stake=card.stake,
     )
     try:
         write_private(target, encode_manifest(manifest))

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from moray.cli.launch import MAX_REPLY_BYTES
 from moray.errors import BadSetting, ClusterError
-from moray.network_manifest import U64, Digest, Host, NetworkId, Port, RouterEntry, first_fault
+from moray.network_manifest import U64, Digest, Host, NetworkId, Port, RouterEntry, StakeTerms, first_fault
 from moray.types import NumericClass
 
 TIMEOUT_S = 10  # for each read
@@ -39,6 +39,12 @@ class RouterCard(_Part):
     chain_id: U64
     model: ModelCard
     public_address: PublicAddress | None
+    stake: StakeTerms | None = None
+
+    @property
+    def network(self) -> tuple[object, ...]:
+        """What all routers of one network have in common."""
+        return self.network_id, self.chain_id, self.model, self.stake
 
 
 def read_card(url: str) -> RouterCard:
@@ -69,8 +75,11 @@ def router_entries(
         raise BadSetting("--public-url is for one router; read several at the URLs that others use")
     entries = []
     for url, card in zip(urls, cards, strict=True):
-        if (card.network_id, card.chain_id, card.model) != (cards[0].network_id, cards[0].chain_id, cards[0].model):
-            raise BadSetting(f"{url} serves another network or model than {urls[0]}; name routers of one network")
+        if card.network != cards[0].network:
+            raise BadSetting(
+                f"{url} serves another network or model, or asks for another stake, than {urls[0]}; "
+                "name routers of one network"
+            )
         address = card.public_address
         if address is None:
             raise BadSetting(f"{url} has no public address; start its `moray up` with --public-host and --public-port")
