@@ -23,7 +23,9 @@ def open_database(database_url: str, tables: MetaData) -> Engine:
     try:
         url = make_url(database_url)
     except ArgumentError:
-        raise BadSetting("a database's URL looks like sqlite:///PATH or postgresql://USER@HOST/NAME; correct it") from None
+        raise BadSetting(
+            "a database's URL looks like sqlite:///PATH or postgresql://USER@HOST/NAME; correct it"
+        ) from None
     if url.get_backend_name() == "postgresql":
         try:
             engine = create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from moray.contracts.calls import Call
+from moray.contracts.fees import Fees
+from moray.contracts.log import Log
 
 
 class IntentStatus(StrEnum):
@@ -27,16 +29,6 @@ class IntentStatus(StrEnum):
     MINED = "mined"  # in a block that is not deep enough yet
     FINAL = "final"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """An event as a receipt has it. ``topics`` are of 32 bytes each."""
-
-    address: str
-    topics: tuple[bytes, ...]
-    data: bytes
-    log_index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +67,40 @@ class IntentState:
     mined: Mined | None  # with status MINED and FINAL, and FAILED where it was mined to no avail
     failure: Failure | None
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One signed transaction. ``signed_at_block``: the newest block's number when it was signed."""
+
+    tx_hash: bytes
+    tx_nonce: int
+    raw: bytes
+    gas: int
+    fees: Fees
+    is_cancellation: bool  # it pays nothing to nobody, so that the tx_nonce is used up
+    signed_at_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the sender knows of an intent. ``attempts``: those under its present tx_nonce, the oldest first."""
+
+    id: int
+    call: Call
+    status: IntentStatus
+    tx_nonce: int | None
+    attempts: tuple[Attempt, ...]
+    failure: Failure | None  # with a cancellation among the attempts: why it is called off
+    note: str
+
+    @property
+    def is_called_off(self) -> bool:
+        return any(attempt.is_cancellation for attempt in self.attempts)
+
+    @property
+    def reserved_wei(self) -> int:
+        """The most that it can still cost."""
+        return (
+            max((attempt.gas * attempt.fees.max_fee_wei for attempt in self.attempts), default=0) + self.call.value_wei
+        )

@@ -20,7 +20,7 @@ _SIGNER = {"operator": "address", "signer": "address", "deadline": "uint256"}
 @dataclass(frozen=True, slots=True)
 class NodeRecord:
     """``bonded`` is for all slashers and for none: to look at. What can be relied on is ``NodeRegistry.stake`` for a
-    slasher that one trusts. ``jailed_until`` 0: not jailed; when its time is over a node stays out until it is unjailed."""
+    slasher that one trusts. ``jailed_until`` 0: not jailed; a node whose time is over stays out until unjailed."""
 
     node_id: int
     operator: str

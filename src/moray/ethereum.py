@@ -30,6 +30,7 @@ with _unchanged_recursion_limit():
     from eth_keys.constants import SECPK1_N
     from eth_keys.exceptions import BadSignature as RefusedByCurve
     from eth_utils.address import is_checksum_address, to_checksum_address
+    from eth_utils.crypto import keccak
     from eth_utils.exceptions import ValidationError
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "ValidationError",
     "encode_typed_data",
     "is_checksum_address",
+    "keccak",
     "key_from_seed",
     "seed_from_mnemonic",
     "to_checksum_address",
