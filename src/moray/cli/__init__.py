@@ -11,11 +11,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from moray.cli import demo, model, network, node, publish
+from moray.cli import chain, demo, model, network, node, publish
 from moray.errors import BadInput, MorayError
 
 app = typer.Typer(name="moray", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(model.app, name="model")
+app.add_typer(chain.app, name="chain")
 app.add_typer(node.app, name="node")
 app.add_typer(publish.app, name="network")
 app.command("up")(network.up)
