@@ -1,4 +1,4 @@
-"""Bytes by their hash: what is too long for the chain, kept by the task worker and given to everybody by the gateway."""
+"""Bytes by their hash: the task worker keeps what is too long for the chain, and the gateway gives it to anybody."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from moray.experts.keccak import keccak
 from moray.files import write_private
 
 MAX_CONTENT_BYTES = 4 << 20  # a transcript's limit, the longer of the two
-FOLDER = "content"  # in the state directory of `moray up`
+CONTENT_FOLDER = "content"  # in the state directory of `moray up`
 _HASH = re.compile("[0-9a-f]{64}")
 
 

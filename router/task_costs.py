@@ -1,6 +1,6 @@
-"""What a task costs its provider in gas, and what is left of its fee. Upper bounds: who is wrong here works for nothing.
+"""What a task costs its provider in gas, and what is left of its fee. Upper bounds: who errs here works for nothing.
 
-The figures are of contracts/src/TaskMarket.sol, rounded up; tests/router/test_task_costs.py holds them against a chain.
+Figures of contracts/src/TaskMarket.sol, rounded up; tests/router/test_task_worker.py holds them against a chain.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ again, whatever this process remembers.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -49,7 +50,7 @@ class Limits:
     max_tokens: int  # of one answer
     max_lock_s: int  # challenge window and the resolver's time together: so long a bond may be bound
     max_tasks: int  # accepted and not delivered
-    max_generating: int  # requests to the gateway at a time
+    max_generating: int  # answers that the gateway is asked for at a time; and so many specifications are examined
     confirmations: int  # chain blocks on top of a creation before it is believed
     inclusion_s: int  # until a transaction is confirmed, at worst
     seconds_per_token: Fraction  # of one answer, at worst
@@ -255,13 +256,13 @@ def plan(tasks: Iterable[KnownTask], now: Situation, limits: Limits) -> Plan:
     is_accepting = any(isinstance(step, Accept) for step in now.busy.values())
     can_accept = not now.is_paying and not is_accepting and now.allowance >= bonds
     accepted = {known.id for known in wanted} if can_accept else set()
-    num_generating = sum(isinstance(step, Generate) for step in now.busy.values())
+    at_gateway = Counter(type(step) for step in now.busy.values())
     for task_id, step in steps.items():
         if isinstance(step, Accept) and task_id not in accepted:
             steps[task_id] = Wait("for its turn, or for money for its bond and its gas")
-        elif isinstance(step, Generate):
-            num_generating += 1
-            if num_generating > limits.max_generating:
+        elif isinstance(step, Examine | Generate):
+            at_gateway[type(step)] += 1
+            if at_gateway[type(step)] > limits.max_generating:
                 steps[task_id] = Wait("for its turn at the gateway")
     if now.is_paying:
         return Plan(steps, None)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
+import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 
-from moray.errors import BadTaskSpec, DownloadFailed
-from moray.guarded_http import Fetcher
+from moray.errors import DownloadFailed
+from moray.quoting import quoted
 from moray.router.task_decisions import GatewayFacts
+from moray.router.task_request import completion_body, completion_path
 from moray.task_spec import TaskSpec
 from moray.types import FinishReason
 
 MAX_REPLY_BYTES = 16 << 20
 FACTS_PATIENCE_S = 5.0
 
-T = TypeVar("T")
 R = TypeVar("R", bound=BaseModel)
 TokenIds = Annotated[tuple[int, ...], Field(min_length=1)]
 
@@ -70,75 +68,56 @@ class Completion:
 
 class TaskGateway:
     """``patience_s``: for a whole answer. Everything raises DownloadFailed when the gateway does not answer as it
-    should; that can be tried again."""
+    should; that can be tried again. Belongs to one event loop."""
 
-    def __init__(self, url: str, max_generating: int, patience_s: float) -> None:
-        self.url = url.rstrip("/")
-        self._asks = Fetcher(allow_private=True, patience_s=FACTS_PATIENCE_S)
-        self._answers = Fetcher(allow_private=True, patience_s=patience_s)
-        self._threads = ThreadPoolExecutor(max_generating + 1, "gateway")  # of its own: answers take long
+    def __init__(self, url: str, patience_s: float) -> None:
+        self.url, self._patience_s = url.rstrip("/"), patience_s
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
 
     async def facts(self) -> GatewayFacts:
         """Raises DownloadFailed also while an expert is missing."""
-        network = _parsed(_Network, await self._in_thread(lambda: self._get("/network")))
+        network = _parsed(_Network, await self._ask("/network", None, FACTS_PATIENCE_S))
         if network.missing_experts:
             raise DownloadFailed(f"no replica of experts {network.missing_experts}; wait for their nodes")
-        (model, *_) = _parsed(_Models, await self._in_thread(lambda: self._get("/v1/models"))).data
+        (model, *_) = _parsed(_Models, await self._ask("/v1/models", None, FACTS_PATIENCE_S)).data
         return GatewayFacts(bytes.fromhex(network.model.id), model.id, model.max_model_len)
 
-    async def num_prompt_tokens(self, spec: TaskSpec, model_name: str) -> int:
-        """By asking for one token: only the gateway knows the tokenizer and the chat template. Raises BadTaskSpec for
-        a prompt that it refuses."""
-        return len((await self._complete({**_body(spec, model_name), "max_tokens": 1})).prompt_token_ids)
-
     async def complete(self, spec: TaskSpec, model_name: str) -> Completion:
-        """Raises BadTaskSpec as ``num_prompt_tokens``."""
-        completion = await self._complete(_body(spec, model_name))
-        if len(completion.output_token_ids) > spec.max_tokens:
-            raise DownloadFailed("the gateway answers with more tokens than were asked for")
-        return completion
-
-    async def _complete(self, body: dict[str, Any]) -> Completion:
-        path = "/v1/chat/completions" if "messages" in body else "/v1/completions"
-        content = json.dumps(body).encode()
-        try:
-            reply = _parsed(
-                _Reply,
-                await self._in_thread(lambda: self._answers.post_json(self.url + path, content, MAX_REPLY_BYTES)),
-            )
-        except DownloadFailed as error:
-            if error.status == 400:
-                raise BadTaskSpec(f"the gateway refuses it: {error}") from None
-            raise
+        """Everything that decides the answer is in the request, so it is the same at any time."""
+        body = completion_body(spec, model_name)
+        reply = _parsed(_Reply, await self._ask(completion_path(spec), body, self._patience_s))
         (choice,) = reply.choices
         text = choice.message.content if choice.message is not None else choice.text
-        if text is None:
-            raise DownloadFailed("the gateway answers without a text")
+        if text is None or len(choice.token_ids) > spec.max_tokens:
+            raise DownloadFailed("the gateway answers with no text, or with more tokens than were asked for")
         return Completion(text, reply.prompt_token_ids, choice.token_ids, choice.finish_reason)
 
-    def _get(self, path: str) -> bytes:
-        return self._asks.get(self.url + path, MAX_REPLY_BYTES)
-
-    async def _in_thread(self, ask: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
-
-
-def _body(spec: TaskSpec, model_name: str) -> dict[str, Any]:
-    """Everything that decides the answer is in it, so the same specification has the same answer at any time."""
-    body: dict[str, Any] = {
-        "model": model_name,
-        "max_tokens": spec.max_tokens,
-        "temperature": float(spec.temperature),
-        "top_p": float(spec.top_p),
-        "top_k": spec.top_k,
-        "seed": spec.seed,
-        "return_token_ids": True,
-    }
-    if spec.stop:
-        body["stop"] = list(spec.stop)
-    if spec.messages is None:
-        return {**body, "prompt": spec.prompt}
-    return {**body, "messages": [message.model_dump() for message in spec.messages]}
+    async def _ask(self, path: str, body: dict[str, Any] | None, patience_s: float) -> bytes:
+        """The reply of status 200 to a GET, or to a POST of ``body``."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        method, reply = "GET" if body is None else "POST", bytearray()
+        try:
+            async with (
+                asyncio.timeout(patience_s),
+                self._session.request(method, self.url + path, json=body, allow_redirects=False) as response,
+            ):
+                async for part in response.content.iter_any():
+                    reply += part
+                    if len(reply) > MAX_REPLY_BYTES:
+                        raise DownloadFailed(f"the gateway sends more than {MAX_REPLY_BYTES} bytes; refused")
+        except TimeoutError:
+            raise DownloadFailed(f"the gateway at {self.url} is slower than {patience_s:g} s allow") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise DownloadFailed(f"the gateway at {self.url} does not answer ({type(error).__name__})") from None
+        if response.status != 200:
+            told = quoted(bytes(reply).decode(errors="replace"))
+            raise DownloadFailed(f"the gateway answers HTTP {response.status}: {told}", response.status)
+        return bytes(reply)
 
 
 def _parsed(kind: type[R], content: bytes) -> R:

@@ -1,4 +1,4 @@
-"""Tasks as the market's events tell of them, oldest first: a pure fold, so that a reorganisation is a fold from the start."""
+"""Tasks as the market's events tell of them: a pure fold, so that a reorganisation is a fold from the start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from moray.contracts.market import TaskAccepted, TaskChallenged, TaskClosed, TaskCreated, TaskEvent, TaskSubmitted
-
 from moray.contracts.tasks import NOBODY, Status, Task
 
 
@@ -29,7 +28,7 @@ def fold(known: dict[bytes, KnownTask], events: Iterable[TaskEvent]) -> None:
     for event in events:
         if isinstance(event, TaskCreated):
             known[event.id] = KnownTask(
-                event.id, event.task, event.spec, event.block_number, until=event.task.accept_by
+                event.id, event.task, event.spec, event.log.block_number, until=event.task.accept_by
             )
         elif (task := known.get(event.id)) is not None:  # otherwise it was created before the cursor begins
             known[event.id] = _after(task, event)

@@ -12,8 +12,8 @@ from typing import Any
 
 from moray.architecture import Architecture
 from moray.errors import BadRequest
-from moray.router.generation_plan import plan_generation
 from moray.router.gateway_settings import GatewaySettings
+from moray.router.generation_plan import plan_generation
 from moray.router.openai_api import parse_chat, parse_completion
 from moray.router.tokenizer import ModelTokenizer
 from moray.task_spec import TaskSpec

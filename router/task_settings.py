@@ -32,7 +32,7 @@ class TaskSettings(BaseSettings):
     max_lock_s: int = Field(8 * 86_400, ge=2)  # challenge window and resolver's time together
     max_tasks: int = Field(16, ge=1)  # accepted and not delivered
     max_generating: int = Field(4, ge=1, le=64)  # requests to the gateway at a time
-    seconds_per_token: Amount = "0.5"  # of one answer, at worst
+    seconds_per_token: Amount = "0.5"  # noqa: S105 - of one answer, at worst
     inclusion_s: int = Field(30, ge=1)  # until a transaction is confirmed, at worst
     poll_s: float = Field(1.0, gt=0)  # between two looks at the chain
 
@@ -81,9 +81,9 @@ def addresses(text: str) -> tuple[str, ...]:
 
 
 def read_task_settings(**options: object) -> TaskSettings:
-    """``options`` that are None are left to the environment. Raises BadSetting with the name of one that does not fit."""
+    """``options`` that are None are left to the environment. Raises BadSetting with the name of one that is wrong."""
     try:
-        return TaskSettings(**{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
+        return TaskSettings.model_validate({name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, func, insert, select
 
+from moray.contracts.database import open_database
 from moray.router.task_costs import Size
 from moray.router.task_decisions import Exam
 
@@ -48,8 +49,7 @@ class Delivery:
 class TaskStore:
     def __init__(self, database_url: str) -> None:
         """Raises BadSetting for a URL that is no database."""
-        self._engine = open_database(database_url)
-        _METADATA.create_all(self._engine)
+        self._engine = open_database(database_url, _METADATA)
 
     def close(self) -> None:
         self._engine.dispose()
