@@ -64,7 +64,7 @@ class TaskClient:
 
     async def submit(self, spec: bytes, terms: TaskTerms, spec_uri: str = "") -> bytes:
         """The id of a task that is paid for. Errors as in ``plan`` and ``create``."""
-        planned = await self.plan(spec, terms, self._own().signer.address, spec_uri)
+        planned = await self.plan(spec, terms, self._own().address, spec_uri)
         await self.create(planned)
         return planned.id
 

@@ -42,7 +42,9 @@ class TaskRecord:
     def delivery(self) -> TaskSubmitted:
         """Raises TaskUnknown where the endpoint does not tell it."""
         if self.submitted is None:
-            raise TaskUnknown(f"the RPC endpoint does not tell what was submitted for 0x{self.id.hex()}; name another one")
+            raise TaskUnknown(
+                f"the RPC endpoint does not tell what was submitted for 0x{self.id.hex()}; name another one"
+            )
         return self.submitted
 
 
@@ -74,7 +76,10 @@ async def read_record(chain: Chain, market: TaskMarket, task_id: bytes, from_blo
 
 
 async def _events(chain: Chain, market: TaskMarket, task_id: bytes, from_block: int) -> list[TaskEvent]:
-    where = {"address": market.address, "topics": [None, f"0x{task_id.hex()}"]}  # every event of a task has its id there
+    where = {
+        "address": market.address,
+        "topics": [None, f"0x{task_id.hex()}"],
+    }  # every event of a task has its id there
     events: list[TaskEvent] = []
     async for logs in newest_first(chain, where, from_block):
         events = market.events(logs) + events

@@ -38,9 +38,9 @@ class ChainRegistry:
         """Raises MorayError."""
         registry = await self._dialled()
         node_id = await registry.node_of(signer)
-        if not node_id:
+        node, slasher = await registry.node(node_id) if node_id else None, self._spec.terms.slasher
+        if node is None:
             return Standing()
-        node, slasher = await registry.node(node_id), self._spec.terms.slasher
         bonded = node.bonded if slasher == NO_SLASHER else (await registry.stake(node_id, slasher)).bonded
         return Standing(node_id, bonded, is_jailed=node.jailed_until != 0)
 

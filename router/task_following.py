@@ -24,16 +24,18 @@ class Moment:
 async def follow(market: TaskMarket, cursor: EventCursor, poll_s: float) -> AsyncIterator[Moment]:
     """Every ``poll_s``, for ever. A reorganisation shows as tasks that change once more. Raises what the chain does."""
     known: dict[bytes, KnownTask] = {}
-    is_first = True
+    told: dict[bytes, KnownTask] = {}
+    fold(known, market.events(cursor.logs()))
     while True:
-        before = dict(known)
         change = await cursor.poll()
-        if is_first or change.rolled_back_to is not None:
+        if change.rolled_back_to is not None:
             known.clear()
             fold(known, market.events(cursor.logs()))
         else:
             fold(known, market.events(change.added))
-        is_first = False
-        changed = tuple(id for id, task in known.items() if before.get(id) != task)
+        if not change.is_current:
+            continue  # of an old chain there is more to read
+        changed = tuple(id for id, task in known.items() if told.get(id) != task)
         yield Moment((await market.chain.head()).timestamp, known, changed)
+        told = dict(known)
         await asyncio.sleep(poll_s)

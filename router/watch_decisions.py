@@ -11,10 +11,9 @@ from moray.router.task_log import KnownTask
 Submission = tuple[bytes, bytes, bytes]  # task, result's hash, transcript's hash
 
 
-def submission_of(known: KnownTask) -> Submission | None:
-    """What there is to judge; None before anything was submitted."""
-    if known.submitted is None:
-        return None
+def submission_of(known: KnownTask) -> Submission:
+    """What there is to judge of a task that something was submitted for."""
+    assert known.submitted is not None
     return known.id, known.submitted.result.hash, known.submitted.transcript.hash
 
 
@@ -22,15 +21,16 @@ def to_judge(
     tasks: Iterable[KnownTask], status: Status, model_id: bytes, judged: Set[Submission], now_s: int
 ) -> list[KnownTask]:
     """Those of ``status`` whose clock still runs and which are not in ``judged``, the most urgent first."""
-    open_tasks = [
+    found = [
         known
         for known in tasks
-        if known.status is status and known.task.model_id == model_id and now_s <= known.until
+        if known.status is status
+        and known.submitted is not None
+        and known.task.model_id == model_id
+        and now_s <= known.until
+        and submission_of(known) not in judged
     ]
-    return sorted(
-        (known for known in open_tasks if (found := submission_of(known)) is not None and found not in judged),
-        key=lambda known: (known.until, known.id),
-    )
+    return sorted(found, key=lambda known: (known.until, known.id))
 
 
 def is_last_try(known: KnownTask, now_s: int) -> bool:

@@ -27,6 +27,7 @@
     │   ├── FrameTooLarge
     │   └── FrameMalformed
     ├── BadSignature             65 bytes that nobody signed with
+    ├── StakeRefused             what an operator asks of its stake cannot be
     ├── JoinRefused              the router turned an uplink away, with a code
     ├── ManifestRefused          a network manifest that is not to be believed, with a code
     ├── DownloadFailed           no source gave a file, or none the right one (retryable)
@@ -163,6 +164,10 @@ class FrameMalformed(WireError):
 
 class BadSignature(MorayError):
     code = "bad_signature"
+
+
+class StakeRefused(MorayError):
+    code = "stake_refused"
 
 
 class JoinRefused(MorayError):

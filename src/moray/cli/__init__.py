@@ -11,13 +11,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from moray.cli import demo, model, network, node, publish
+from moray.cli import chain, demo, model, network, node, publish, task
 from moray.errors import BadInput, MorayError
 
 app = typer.Typer(name="moray", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(model.app, name="model")
+app.add_typer(chain.app, name="chain")
 app.add_typer(node.app, name="node")
 app.add_typer(publish.app, name="network")
+app.add_typer(task.app, name="task")
 app.command("up")(network.up)
 app.command("status")(network.status)
 app.command("down")(network.down)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moray.cli.requirement import StakeOptions, look_up
 from moray.config import Settings, read_settings
 from moray.errors import BadSetting, ClusterError, PortTaken
 from moray.nodes.cluster import REPLICA_ENV, ROUTER_RESOURCE, ClusterSpec, start_cluster
@@ -28,6 +30,7 @@ from moray.types import AskedDevice, DataAddress, PublicAddress
 if TYPE_CHECKING:
     from moray.experts.source import ModelSource
     from moray.router.service import PublicSpec
+    from moray.router.stake_thread import StakeSpec
 
 # torch and Ray take seconds to import, so they are imported where they are used: `moray status` needs neither.
 
@@ -61,6 +64,7 @@ class LaunchOptions:
     data_host: str = "127.0.0.1"
     ray_address: str = ""  # HOST:PORT of a Ray cluster that runs; empty: start one here
     public: PublicOptions | None = None  # None: nodes of other operators cannot join
+    stake: StakeOptions | None = None  # None: they need none
 
 
 def launch(options: LaunchOptions, report: Callable[[str], None]) -> ClusterRecord:
@@ -82,11 +86,12 @@ def launch(options: LaunchOptions, report: Callable[[str], None]) -> ClusterReco
     http_port = reserve_port(options.http_host, options.http_port, "--http-port")
     data_port = reserve_port(options.data_host, options.data_port, "--data-port")
     public = reserve_public(options.public, source) if options.public is not None else None
+    stake = asyncio.run(look_up(options.stake)) if options.stake is not None else None
     record = _open_cluster(options, sets, device, report)
     try:
         record = record.model_copy(update={"url": f"http://{_host_in_url(options.http_host)}:{http_port}"})
         write_state(record)
-        _deploy(record, options, settings, device, sets, http_port, data_port, public, report)
+        _deploy(record, options, settings, device, sets, http_port, data_port, public, stake, report)
         if not record.is_existing:
             start_supervisor(record)
     except BaseException:
@@ -163,6 +168,7 @@ def _deploy(
     http_port: int,
     data_port: int,
     public: PublicOptions | None,
+    stake: StakeSpec | None,
     report: Callable[[str], None],
 ) -> None:
     from moray.experts.deployment import ExpertSpec, expert_app
@@ -187,6 +193,7 @@ def _deploy(
         data_address=address,
         settings=settings,
         public=_public_spec(public, record.state_dir) if public is not None else None,
+        stake=stake,
         content_dir=str(record.state_dir / CONTENT_FOLDER),
     )
     experts = [

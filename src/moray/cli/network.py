@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from moray.cli.launch import LaunchOptions, PublicOptions, launch, summarise
+from moray.cli.requirement import StakeOptions
 from moray.errors import ClusterError
 from moray.nodes.network import stop_network
 from moray.nodes.node_state import read_node
@@ -55,6 +56,16 @@ def up(
     advertise: Annotated[
         str, typer.Option("--advertise", metavar="HOST", help="The address they are told; --public-host otherwise.")
     ] = "",
+    chain: Annotated[
+        Path | None,
+        typer.Option("--chain", metavar="FILE", help="Nodes of other operators need stake on this chain to join."),
+    ] = None,
+    min_stake: Annotated[
+        str, typer.Option("--min-stake", metavar="AMOUNT", help="So much, in units of the registry's currency.")
+    ] = "1",
+    slasher: Annotated[
+        str, typer.Option("--slasher", metavar="ADDRESS", help="Count only what this contract can take from them.")
+    ] = "",
     state_dir: StateDir = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return when ready and leave the network running.")] = False,
     as_json: JsonOption = False,
@@ -72,6 +83,7 @@ def up(
         data_host=data_host,
         ray_address=ray_address,
         public=PublicOptions(public_host, public_port, advertise) if public_host else None,
+        stake=StakeOptions(chain, min_stake, slasher) if chain is not None else None,
     )
     progress = Console(stderr=True, quiet=as_json)
     with terminated_as_interrupt():

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from moray.cli import join, key
+from moray.cli import join, key, stake
 from moray.cli.doctor import doctor
 
 app = typer.Typer(name="node", help="Your node: join a network, leave it, its key, its machine.", no_args_is_help=True)
 app.command("join")(join.join)
 app.command("leave")(join.leave)
 app.command("status")(join.status)
+app.command("stake")(stake.stake)
+app.command("unbond")(stake.unbond)
+app.command("withdraw")(stake.withdraw)
+app.command("unjail")(stake.unjail)
 app.add_typer(key.app, name="key")
 app.command("doctor")(doctor)

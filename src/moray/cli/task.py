@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
+from moray.cli import task_watch
 from moray.cli.accounts import AccountOption, DevAccountOption, open_account
 from moray.cli.amounts import parse_amount, parse_duration, show_amount
 from moray.cli.chain_access import ChainOption, open_chain, open_sender, read_chain
 from moray.cli.network import JsonOption, StateDir
 from moray.cli.passwords import PasswordFile
+from moray.cli.task_watch import AllowPrivate
 from moray.errors import BadSetting
 
 if TYPE_CHECKING:
@@ -32,9 +34,8 @@ app = typer.Typer(name="task", help="Tasks from the chain: ask, pay, read, take 
 T = TypeVar("T")
 PUBLIC = "The prompt and the answer will be public on the chain for ever. Nothing can take them back."
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="0x and 64 hex digits, as `moray task submit` prints it.")]
-AllowPrivate = Annotated[
-    bool, typer.Option("--allow-private", help="Also fetch long contents from addresses that are not public.")
-]
+app.command("watch")(task_watch.watch)
+app.command("judge")(task_watch.judge)
 
 
 @app.command("submit")
@@ -83,15 +84,10 @@ def submit(
     spec = encode_spec(task_spec(prompt, is_chat, max_tokens, temperature, seed))
     asked_model = the_model(model_id, model)
     accepted_by = checked_address(provider, "--provider") if provider else NOBODY
-    windows_s = {
-        name: parse_duration(text, option)
-        for name, text, option in (
-            ("accept_within_s", accept_within, "--accept-within"),
-            ("submit_within_s", submit_within, "--submit-within"),
-            ("challenge_window_s", challenge_window, "--challenge-window"),
-            ("resolve_within_s", resolve_within, "--resolve-within"),
-        )
-    }
+    accept_within_s = parse_duration(accept_within, "--accept-within")
+    submit_within_s = parse_duration(submit_within, "--submit-within")
+    challenge_window_s = parse_duration(challenge_window, "--challenge-window")
+    resolve_within_s = parse_duration(resolve_within, "--resolve-within")
     valid_for_s = parse_duration(valid_for, "--valid-for")
     notes = Console(stderr=True, soft_wrap=True, highlight=False)
     warn(notes, is_sure)
@@ -106,7 +102,10 @@ def submit(
             bond=parse_amount(bond, decimals, "--bond") if bond else amount,
             resolver=judge,
             provider=accepted_by,
-            **windows_s,
+            accept_within_s=accept_within_s,
+            submit_within_s=submit_within_s,
+            challenge_window_s=challenge_window_s,
+            resolve_within_s=resolve_within_s,
         )
         planned = await client.plan(spec, terms, key.address)
         told = {"id": hexed(planned.id), "client": key.address, "fee": amount, "bond": terms.bond}
@@ -117,7 +116,9 @@ def submit(
         else:
             await create(client, planned)
         if is_waiting:
-            told |= ended(await client.wait(planned.id), decimals) | {"result": text_of(await client.result(planned.id))}
+            told |= ended(await client.wait(planned.id), decimals) | {
+                "result": text_of(await client.result(planned.id))
+            }
         if as_json:
             print(json.dumps(told))
         else:
