@@ -73,8 +73,8 @@ def _can_be_drawn(scores: Scores, token: int, sampling: SamplingParams, fraction
 
 
 def _shares(part: Scores, rest: Scores, error: float) -> Scores:
-    """``part`` of the whole when its scores grow by ``error`` and those of the rest, which is not 0, shrink by it."""
-    return part / (part + rest * math.exp(-2 * error))
+    """``part`` of the whole when its scores grow by ``error`` and those of the rest shrink by it; of nothing, 0."""
+    return part / np.maximum(part + rest * math.exp(-2 * error), np.finfo(np.float64).tiny)
 
 
 def _kept(scores: Scores, sampling: SamplingParams, error: float) -> tuple[Mask, Mask]:

@@ -8,7 +8,7 @@ import pytest
 
 from moray.errors import BadSetting
 from moray.router.task_settings import read_task_settings
-from task_kit import OTHER, RESOLVER, WORKER
+from worker_kit import OTHER, RESOLVER, WORKER
 
 GIVEN = {"resolvers": f"{RESOLVER}, {OTHER}", "eth_price": "2500.5", "max_bond": "0.000001"}
 
