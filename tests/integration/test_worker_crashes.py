@@ -70,19 +70,20 @@ def working(folder: Path, gateway_url: str, model: Path) -> Iterator[tuple[subpr
             reader.join()
 
 
-def kill_somewhere(process: subprocess.Popen[str], steps: Queue[str], chance: random.Random) -> None:
-    """A moment after some step that chance chose, or when nothing more happens."""
-    target, delay_s = chance.choice(STEPS), chance.random() * 0.6
-    until = time.monotonic() + 8
-    while time.monotonic() < until:
+def kill_somewhere(process: subprocess.Popen[str], steps: Queue[str], chance: random.Random) -> str:
+    """A moment after some step that chance chose, or when nothing happens any more. Which step it was."""
+    target, delay_s, step = chance.choice(STEPS), chance.random() * 0.6, "start"
+    silence_s = PATIENCE_S  # until its first line
+    while step != target:
         try:
-            if steps.get(timeout=0.2) == target:
-                break
+            step, silence_s = steps.get(timeout=silence_s), 4.0
         except Empty:
-            assert process.poll() is None, "the worker ended by itself"
+            break
     time.sleep(delay_s)
+    assert process.poll() is None, "the worker ended by itself"
     process.send_signal(signal.SIGKILL)
     process.wait()
+    return step
 
 
 @dataclass
@@ -179,11 +180,12 @@ async def crash(num_tasks: int, num_kills: int, tmp_path: Path) -> None:
             first_block = (await there.chain.head()).number + 1
             market = Market(there, bytes.fromhex(open_model(model).model_id), first_block, {})
             ether_before, currency_before = await market.ether_wei(first_block - 1), await market.currency()
+            killed_after = Counter[str]()
             for kill in range(num_kills):
                 wanted = num_tasks * (kill + 1) // num_kills
                 await market.create(wanted - len(market.tasks))
                 with working(tmp_path, url, model) as (process, steps):
-                    await asyncio.to_thread(kill_somewhere, process, steps, chance)
+                    killed_after[await asyncio.to_thread(kill_somewhere, process, steps, chance)] += 1
                 await market.challenge()
             with working(tmp_path, url, model) as (process, _):
                 until = time.monotonic() + PATIENCE_S
@@ -192,6 +194,7 @@ async def crash(num_tasks: int, num_kills: int, tmp_path: Path) -> None:
                     await market.challenge()
                     await asyncio.sleep(1)
             await market.close_the_rest()
+            assert not killed_after["start"], "killed before it had told anything"
             check_ends(market, await market.events())
             await check_money(market, ether_before, currency_before)
 
