@@ -128,6 +128,10 @@ class Chain:
     async def balance_wei(self, account: str) -> int:
         return await self.endpoints[0].number("eth_getBalance", account, "latest")
 
+    async def gas_price_wei(self) -> int:
+        """What a unit of gas costs now, with a usual tip."""
+        return as_int(await self.endpoints[0].request("eth_gasPrice"))
+
     # -- events -------------------------------------------------------------------------------------------------------
 
     async def logs(self, where: Mapping[str, Any]) -> list[Log]:

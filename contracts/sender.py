@@ -65,6 +65,11 @@ class Sender:
         )
         self._running: asyncio.Task[None] | None = None
 
+    @property
+    def address(self) -> str:
+        """The account."""
+        return self._signer.address
+
     async def __aenter__(self) -> Sender:
         self._running = asyncio.create_task(self.run())
         return self

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moray.contracts.tasks import Content, Task
+from moray.contracts.tasks import NOBODY, Content, Task
 
-NOBODY = "0x" + "0" * 40  # as a provider: anyone may accept; as a callback: nobody is told
 SALT_BYTES = 32
 
 

@@ -23,6 +23,7 @@ from moray.experts.source import ModelSource, known_digests, open_model
 from moray.router.attention import latent_cache_spec
 from moray.router.backbone import load_backbone
 from moray.router.blame import Failures
+from moray.router.contents import ContentStore, content_routes
 from moray.router.credentials import Credentials, SignedCredentials, TokenCredentials
 from moray.router.directory import Directory
 from moray.router.engine import Engine
@@ -74,6 +75,7 @@ class RouterSpec:
     data_address: DataAddress
     settings: Settings
     public: PublicSpec | None = None  # None: nobody else can join
+    content_dir: str = ""  # of what the task worker keeps for others to fetch, see router.contents; empty: of nothing
     stake: StakeSpec | None = None  # what nodes of others need to join; None: nothing
     local_experts: bool = False  # the experts in this process: no network, for comparison
 
@@ -119,8 +121,11 @@ class RouterService:
             self.readiness,
             registry,
             self.failures,
-            self._routes_for_nodes(),
+            [*self._routes_for_contents(), *self._routes_for_nodes()],
         )
+
+    def _routes_for_contents(self) -> list[APIRouter]:
+        return [content_routes(ContentStore(Path(self.spec.content_dir)))] if self.spec.content_dir else []
 
     def _routes_for_nodes(self) -> list[APIRouter]:
         """Of other operators."""

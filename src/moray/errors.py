@@ -15,6 +15,10 @@
     │   ├── BadTranscript        what a provider shows with a result, and nobody can read
     │   ├── UnsafeFile           a file of secrets that is not its owner's alone
     │   ├── UnsafeAddress        a network that points into private address space
+    │   ├── TermsRefused         a task that a client does not pay for
+    │   │   ├── BalanceTooLow
+    │   │   └── AuthorizationExpired
+    │   ├── TaskUnknown          an id that no task of the market has
     │   └── BadKey               a private key or a password that cannot be used
     │       ├── BadKeystore      a file that holds no key, or not as it should
     │       ├── KeyExists        nothing overwrites a key
@@ -43,6 +47,10 @@
     │   ├── EventMissing         it was mined and did not do what it is for
     │   └── EmptyWallet          the account cannot pay for its gas (retryable)
     ├── OutboxConflict           one key for two calls
+    ├── TaskNotReady             a task's clock runs, or its result is still to come (retryable)
+    ├── NoResult                 a task ended without a result that stands
+    ├── NothingToRefund          a task's provider delivered
+    ├── ContentUnavailable       nobody gives the bytes that a task names by their hash (retryable)
     └── ClusterError             a local process did not do what it was told
 
 A message is one line, states the fact and says what to do.
@@ -108,6 +116,22 @@ class UnsafeFile(BadInput):
 
 class UnsafeAddress(BadInput):
     code = "unsafe_address"
+
+
+class TermsRefused(BadInput):
+    code = "terms_refused"
+
+
+class BalanceTooLow(TermsRefused):
+    code = "balance_too_low"
+
+
+class AuthorizationExpired(TermsRefused):
+    code = "authorization_expired"
+
+
+class TaskUnknown(BadInput):
+    code = "task_unknown"
 
 
 class BadKey(BadInput):
@@ -233,6 +257,24 @@ class EmptyWallet(CallFailed):
 
 class OutboxConflict(MorayError):
     code = "outbox_conflict"
+
+
+class TaskNotReady(MorayError):
+    code = "task_not_ready"
+    is_retryable = True
+
+
+class NoResult(MorayError):
+    code = "no_result"
+
+
+class NothingToRefund(MorayError):
+    code = "nothing_to_refund"
+
+
+class ContentUnavailable(MorayError):
+    code = "content_unavailable"
+    is_retryable = True
 
 
 class ClusterError(MorayError):

@@ -60,13 +60,12 @@ async def open_chain(addresses: Addresses) -> AsyncIterator[Chain]:
 async def open_sender(chain: Chain, key: NodeKey, state_dir: Path | None) -> AsyncIterator[Sender]:
     """One that runs meanwhile. What it promises lies in the state directory: a command that was killed left nothing
     half done that the next one of this account does not finish first."""
-    from moray.contracts.fees import FeePolicy
     from moray.contracts.outbox import Outbox
     from moray.contracts.sender import Sender
 
     outbox = Outbox(f"sqlite:///{open_state_dir(state_dir) / OUTBOX}")
     try:
-        async with Sender(outbox, chain, key, FeePolicy(), confirmations=chain.confirmations + 1) as sender:
+        async with Sender(outbox, chain, key) as sender:
             yield sender
     finally:
         outbox.close()

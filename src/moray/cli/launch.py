@@ -174,6 +174,7 @@ def _deploy(
     from moray.experts.deployment import ExpertSpec, expert_app
     from moray.nodes.hosting import NODE_NAMES
     from moray.nodes.serve import deploy_together, start_serve, wait_ready
+    from moray.router.contents import CONTENT_FOLDER
     from moray.router.deployment import APP_NAME, router_app
     from moray.router.service import RouterSpec
 
@@ -193,6 +194,7 @@ def _deploy(
         settings=settings,
         public=_public_spec(public, record.state_dir) if public is not None else None,
         stake=stake,
+        content_dir=str(record.state_dir / CONTENT_FOLDER),
     )
     experts = [
         ExpertSpec(

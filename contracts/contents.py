@@ -1,0 +1,27 @@
+"""Bytes that a task names by their hash: in the chain's events, or behind a URL that a stranger wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from moray.contracts.tasks import Content
+from moray.errors import ContentUnavailable, DownloadFailed, UnsafeAddress
+from moray.quoting import quoted
+
+MAX_FETCHED_BYTES = 4 << 20  # of a specification, a result or a transcript that is not on the chain
+
+Fetch = Callable[[str, int], bytes]  # URL, limit in bytes; raises DownloadFailed, UnsafeAddress. See moray.guarded_http
+
+
+async def content_bytes(content: Content, fetch: Fetch) -> bytes:
+    """The bytes that hash to ``content.hash``. Raises ContentUnavailable where nobody gives them."""
+    if content.data:
+        return content.data  # the market has compared it with the hash
+    try:
+        data = await asyncio.to_thread(fetch, content.uri, MAX_FETCHED_BYTES)
+    except (DownloadFailed, UnsafeAddress) as error:
+        raise ContentUnavailable(f"nothing was fetched from {quoted(content.uri)}: {error}") from None
+    if Content.of(data, content.uri).hash != content.hash:
+        raise ContentUnavailable(f"{quoted(content.uri)} gives other bytes than those that were submitted")
+    return data
