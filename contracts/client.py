@@ -131,7 +131,7 @@ class TaskClient:
 
     async def wait(self, task_id: bytes) -> TaskRecord:
         """Until the task has ended, in whatever way."""
-        while not (await self.market.state(task_id)).status.is_final:
+        while not (await self.market.state(task_id)).status.is_final:  # noqa: ASYNC110 - of somebody else's process
             await asyncio.sleep(POLL_S)
         return await self.record(task_id)
 

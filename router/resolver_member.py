@@ -30,7 +30,7 @@ class Bench:
         if member not in members:
             raise BadSetting(f"{member} is no member of the resolver {resolver.address}; use the key of one")
         if threshold > 1 and folder is None:
-            raise BadSetting(f"the resolver needs {threshold} members of one opinion; give --verdicts DIR to share them")
+            raise BadSetting(f"the resolver needs {threshold} members of one opinion; give --verdicts DIR")
         return cls(resolver, members, threshold, folder)
 
 

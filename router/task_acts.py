@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from moray.contracts.cursor import EventCursor
-
 from moray.architecture import Architecture
 from moray.contracts.calls import Call
 from moray.contracts.chain import Chain, ChainBlock
 from moray.contracts.contents import Fetch, content_bytes
 from moray.contracts.currency import Currency
+from moray.contracts.cursor import EventCursor
 from moray.contracts.intents import Mined
 from moray.contracts.market import TaskEvent, TaskMarket
 from moray.contracts.outbox import Outbox

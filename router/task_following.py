@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from moray.contracts.cursor import EventCursor
-
 from moray.contracts.market import TaskMarket
 from moray.router.task_log import KnownTask, fold
 
