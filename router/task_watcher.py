@@ -63,9 +63,9 @@ class TaskWatcher:
         if refusal:
             self._tell(known, "not challenged", reason=refusal)
             return
-        name, bond = known.id.hex(), known.task.bond
+        name, bond = f"0x{known.id.hex()} by {means.sender.address}", known.task.bond
         try:
-            await means.sender.send(f"approve bond {name}", means.currency.approve(means.market.address, bond))
+            await means.sender.send(f"approve bond of {name}", means.currency.approve(means.market.address, bond))
             await means.sender.send(f"challenge {name}", means.market.challenge(known.task))
         except CallFailed as error:  # somebody was faster, or the window is over
             self._tell(known, "not challenged", reason=str(error))
