@@ -15,8 +15,8 @@ from moray.router.task_answer import Answer
 from moray.transcript import Transcript
 from moray.types import ModelId
 
-MARGIN = 0.01  # nats; up to here a difference between honest machines explains a token
-FAR = 0.1  # nats; from here on none does
+MARGIN = 0.002  # nats; up to here a difference between honest machines explains a token
+FAR = 0.02  # nats; from here on none does
 
 
 @dataclass(frozen=True, slots=True)
