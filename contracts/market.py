@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from moray.contracts.calls import Call
 from moray.contracts.chain import Chain
@@ -160,6 +160,10 @@ class TaskMarket:
         )
 
     # -- events -------------------------------------------------------------------------------------------------------
+
+    def event_topics(self) -> list[bytes]:
+        """Of what ``events`` tells."""
+        return [self.contract.event_topic(kind.__name__) for kind in get_args(TaskEvent)]
 
     def events(self, logs: Iterable[Log]) -> list[TaskEvent]:
         """The tasks' among ``logs``, in their order; what else is there is left out."""

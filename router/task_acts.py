@@ -50,8 +50,8 @@ CALL_BACK = "call back"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a worker works with. ``fetch`` reads specifications from hosts that clients name; under ``content_url`` others
-    find what is in ``contents``."""
+    """What a worker works with. ``fetch`` reads specifications from hosts that clients name; others find what is in
+    ``contents`` under ``content_url``."""
 
     chain: Chain
     market: TaskMarket
@@ -102,9 +102,14 @@ class TaskActs:
         return self._parts.market.events(self._parts.cursor.logs())
 
     async def new_events(self) -> tuple[list[TaskEvent], bool]:
-        """Since the last call; and whether some that were told before are none any more."""
-        change = await self._parts.cursor.poll()
-        return self._parts.market.events(change.added), change.rolled_back_to is not None
+        """Up to the chain's head, since the last call; and whether some that were told before are none any more."""
+        events: list[TaskEvent] = []
+        is_reorganised, is_current = False, False
+        while not is_current:
+            change = await self._parts.cursor.poll()
+            events += self._parts.market.events(change.added)
+            is_reorganised, is_current = is_reorganised or change.rolled_back_to is not None, change.is_current
+        return events, is_reorganised
 
     async def money(self) -> Money:
         chain, market, currency = self._parts.chain, self._parts.market, self._parts.currency

@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from moray.errors import BadSetting
@@ -18,11 +18,12 @@ Amount = Annotated[str, Field(pattern=r"^[0-9]{1,30}(\.[0-9]{1,18})?$")]  # of t
 
 
 class TaskSettings(BaseSettings):
-    """Without ``resolvers``, ``eth_price`` and ``max_bond`` no task is taken: nobody else can know them."""
+    """Without ``eth_price`` and ``max_bond`` no task is taken: nobody else can know them."""
 
     model_config = SettingsConfigDict(env_prefix="MORAY_TASK_", extra="ignore", frozen=True)
 
     resolvers: str = ""  # addresses with commas between them; tasks that name another judge are refused
+    database: SecretStr = SecretStr("")  # URL of the outbox and all else that must survive; a file otherwise
     eth_price: Amount = "0"  # units of the currency that one ETH is worth; gas is counted with it
     max_bond: Amount = "0"  # units of the currency that one task may put at stake
     margin: Amount = "0"  # units of the currency that must be left of a fee after gas
@@ -44,10 +45,9 @@ class TaskSettings(BaseSettings):
                 raise ValueError(f"{address!r} is no address with a checksum (EIP-55)")
         return text
 
-    def limits(self, decimals: int, confirmations: int) -> Limits:
-        """In base units of a currency with ``decimals``. Raises BadSetting for what was left open."""
-        if not addresses(self.resolvers):
-            raise BadSetting("no resolver is allowed, so no task is taken; give --resolvers or MORAY_TASK_RESOLVERS")
+    def limits(self, decimals: int, confirmations: int, resolver: str) -> Limits:
+        """In base units of a currency with ``decimals``. ``resolver``: who is allowed where the settings name none.
+        Raises BadSetting for what was left open."""
         if not Fraction(self.eth_price):
             raise BadSetting(
                 "what ETH is worth in the currency is not set, so gas cannot be counted; give --eth-price or "
@@ -60,7 +60,7 @@ class TaskSettings(BaseSettings):
             return int(Fraction(amount) * 10**decimals)
 
         return Limits(
-            resolvers=frozenset(addresses(self.resolvers)),
+            resolvers=frozenset(addresses(self.resolvers) or (resolver,)),
             currency_per_wei=Fraction(self.eth_price) * 10**decimals / WEI_PER_ETH,
             gas_price_headroom=Fraction(self.gas_price_headroom),
             margin=base_units(self.margin),

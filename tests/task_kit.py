@@ -1,86 +1,32 @@
-"""Tasks, situations and limits for the tests of the task worker."""
+"""Specifications of every kind, for the tests of tasks."""
 
 from __future__ import annotations
 
-from fractions import Fraction
+from hypothesis import strategies as st
 
-from moray.contracts.tasks import NOBODY, Task
-from moray.router.task_decisions import GatewayFacts, Limits, Situation
-from moray.router.task_log import KnownTask
+from moray.task_spec import MAX_SEED, MAX_STOP_CHARS, MAX_TASK_TOKENS, SpecMessage, TaskSpec
+from moray.transcript import Transcript
 
-WORKER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-OTHER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
-RESOLVER = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
-MODEL_ID = bytes(31) + b"\x01"
-NOW_S = 1_800_000_000
-UNIT = 10**6  # base units of a currency with 6 decimals
-
-LIMITS = Limits(
-    resolvers=frozenset({RESOLVER}),
-    currency_per_wei=Fraction(2000 * UNIT, 10**18),
-    gas_price_headroom=Fraction(3, 2),
-    margin=0,
-    max_bond=100 * UNIT,
-    max_tokens=1000,
-    max_lock_s=100_000,
-    max_tasks=4,
-    max_generating=2,
-    confirmations=2,
-    inclusion_s=30,
-    seconds_per_token=Fraction(1, 2),
-    withdraw_above=50 * UNIT,
+TEXTS = st.text(min_size=1, max_size=40)
+MESSAGES = st.builds(SpecMessage, role=st.sampled_from(["system", "user", "assistant"]), content=st.text(max_size=40))
+_ASKED = {
+    "max_tokens": st.integers(1, MAX_TASK_TOKENS),
+    "temperature": st.just("0") | st.integers(1, 200).map(lambda hundredths: f"{hundredths / 100:.2f}"),
+    "top_p": st.integers(1, 1000).map(lambda thousandths: f"{thousandths / 1000:.3f}"),
+    "top_k": st.integers(0, MAX_TASK_TOKENS),
+    "seed": st.integers(0, MAX_SEED),
+    "stop": st.lists(st.text(min_size=1, max_size=MAX_STOP_CHARS), max_size=4).map(tuple),
+}
+SPECS = st.builds(TaskSpec, prompt=TEXTS, **_ASKED) | st.builds(
+    TaskSpec, messages=st.lists(MESSAGES, min_size=1, max_size=3).map(tuple), **_ASKED
 )
-
-
-def a_task(**changes: object) -> Task:
-    """One that the worker of these tests likes: of its 10 units of fee gas takes less than 3."""
-    terms: dict[str, object] = {
-        "client": OTHER,
-        "provider": NOBODY,
-        "model_id": MODEL_ID,
-        "spec_hash": bytes(32),
-        "spec_uri": "",
-        "fee": 10 * UNIT,
-        "bond": 20 * UNIT,
-        "accept_by": NOW_S + 600,
-        "submit_within": 600,
-        "challenge_window": 600,
-        "resolve_within": 600,
-        "resolver": RESOLVER,
-        "callback": NOBODY,
-        "callback_gas": 0,
-        "salt": bytes(32),
-    }
-    return Task(**{**terms, **changes})  # type: ignore[arg-type]
-
-
-def known(task: Task | None = None, number: int = 1, **changes: object) -> KnownTask:
-    task = task or a_task()
-    fields: dict[str, object] = {
-        "id": number.to_bytes(32),
-        "task": task,
-        "spec": b"",
-        "created_at_block": 100,
-        "until": task.accept_by,
-    }
-    return KnownTask(**{**fields, **changes})  # type: ignore[arg-type]
-
-
-def a_situation(**changes: object) -> Situation:
-    fields: dict[str, object] = {
-        "account": WORKER,
-        "now_s": NOW_S,
-        "head_block": 110,
-        "gas_price_wei": 10**9,
-        "balance_wei": 10**18,
-        "balance": 1000 * UNIT,
-        "allowance": 1000 * UNIT,
-        "owed": 0,
-        "gateway": GatewayFacts(MODEL_ID, "elver", 2048),
-        "exams": {},
-        "delivered": {},
-        "called_back": frozenset(),
-        "busy": {},
-        "resting": frozenset(),
-    }
-    return Situation(**{**fields, **changes})  # type: ignore[arg-type]
+TOKEN_IDS = st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=20).map(tuple)
+DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
+TRANSCRIPTS = st.builds(
+    Transcript,
+    model_id=DIGESTS,
+    spec_hash=DIGESTS,
+    prompt_token_ids=TOKEN_IDS,
+    output_token_ids=TOKEN_IDS,
+    finish_reason=st.sampled_from(["stop", "length"]),
+)

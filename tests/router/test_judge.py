@@ -30,7 +30,7 @@ from moray.router.tokenizer import ModelTokenizer
 from moray.task_spec import SpecMessage, TaskSpec, encode_spec, parse_spec
 from moray.transcript import Transcript, encode_transcript
 from moray.types import DataAddress
-from task_spec_kit import SPECS
+from task_kit import SPECS
 
 NAME = "demo"
 EOS = 1

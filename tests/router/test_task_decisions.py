@@ -30,7 +30,7 @@ from moray.router.task_decisions import (
     plan,
 )
 from moray.router.task_log import KnownTask
-from task_kit import LIMITS, MODEL_ID, NOW_S, OTHER, RESOLVER, UNIT, WORKER, a_situation, a_task, known
+from worker_kit import LIMITS, MODEL_ID, NOW_S, OTHER, RESOLVER, UNIT, WORKER, a_situation, a_task, known
 
 ID = (1).to_bytes(32)
 SMALL = Exam(Size(10, 16))

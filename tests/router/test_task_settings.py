@@ -8,23 +8,27 @@ import pytest
 
 from moray.errors import BadSetting
 from moray.router.task_settings import read_task_settings
-from task_kit import OTHER, RESOLVER
+from worker_kit import OTHER, RESOLVER, WORKER
 
 GIVEN = {"resolvers": f"{RESOLVER}, {OTHER}", "eth_price": "2500.5", "max_bond": "0.000001"}
 
 
 def test_amounts_become_base_units_exactly() -> None:
-    limits = read_task_settings(**GIVEN, margin="1.5", withdraw_above="3").limits(6, 2)
+    limits = read_task_settings(**GIVEN, margin="1.5", withdraw_above="3").limits(6, 2, WORKER)
     assert limits.resolvers == {RESOLVER, OTHER} and limits.confirmations == 2
     assert limits.currency_per_wei == Fraction(25_005, 10) * 10**6 / 10**18
     assert (limits.max_bond, limits.margin, limits.withdraw_above) == (1, 1_500_000, 3_000_000)
 
 
-@pytest.mark.parametrize("missing", GIVEN)
+def test_without_a_list_the_resolver_of_the_chain_file_is_allowed() -> None:
+    assert read_task_settings(eth_price="1", max_bond="1").limits(6, 2, WORKER).resolvers == {WORKER}
+
+
+@pytest.mark.parametrize("missing", ["eth_price", "max_bond"])
 def test_what_nobody_else_can_know_must_be_given(missing: str) -> None:
     given = {name: value for name, value in GIVEN.items() if name != missing}
     with pytest.raises(BadSetting, match=f"MORAY_TASK_{missing.upper()}"):
-        read_task_settings(**given).limits(6, 2)
+        read_task_settings(**given).limits(6, 2, WORKER)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from moray.cli import chain, demo, model, network, node, publish, task
+from moray.cli import chain, demo, model, network, node, publish, task, task_work
 from moray.errors import BadInput, MorayError
 
 app = typer.Typer(name="moray", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -19,6 +19,7 @@ app.add_typer(model.app, name="model")
 app.add_typer(chain.app, name="chain")
 app.add_typer(node.app, name="node")
 app.add_typer(publish.app, name="network")
+task.app.command("work")(task_work.work)
 app.add_typer(task.app, name="task")
 app.command("up")(network.up)
 app.command("status")(network.status)
