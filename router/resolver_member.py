@@ -81,10 +81,10 @@ class ResolverMember:
         enough = dict(sorted(signatures.items())[: bench.threshold])  # more would only cost gas
         _, result_hash, transcript_hash = submission
         call = bench.resolver.resolve(known.task, self._market, result_hash, transcript_hash, own.outcome, enough)
-        self._brought.add(submission)
         try:
             await self._sender.send(f"resolve 0x{known.id.hex()} by {self._sender.address}", call)
         except CallFailed as error:  # another member was faster, or the time is over
             self._tell(known, "not resolved", reason=str(error))
         else:
             self._tell(known, f"resolved {own.outcome.name.lower()}")
+        self._brought.add(submission)

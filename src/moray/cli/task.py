@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from moray.cli import task_watch, task_work
+from moray.cli import task_watch
 from moray.cli.accounts import AccountOption, DevAccountOption, open_account
 from moray.cli.amounts import parse_amount, parse_duration, show_amount
 from moray.cli.chain_access import ChainOption, open_chain, open_sender, read_chain
@@ -36,7 +36,6 @@ PUBLIC = "The prompt and the answer will be public on the chain for ever. Nothin
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="0x and 64 hex digits, as `moray task submit` prints it.")]
 app.command("watch")(task_watch.watch)
 app.command("judge")(task_watch.judge)
-app.command("work")(task_work.work)
 
 
 @app.command("submit")

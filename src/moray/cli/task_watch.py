@@ -76,9 +76,8 @@ def watch(
                 sender = await stack.enter_async_context(open_sender(opened, key, state_dir))
                 challenging = Challenging(sender, market, currency, highest)
             examiner = load_examiner(model, allow_private) if model is not None else None
-            watcher = TaskWatcher(examiner, challenging, teller(as_json))
-            async for moment in follow(market, market_cursor(opened, addresses, state_dir, "watch"), poll_s):
-                await watcher.see(moment, of_client)
+            watcher = TaskWatcher(examiner, challenging, teller(as_json), of_client)
+            await follow(market, market_cursor(opened, addresses, state_dir, "watch"), poll_s, watcher.see)
 
     with terminated_as_interrupt():
         asyncio.run(inside())
@@ -119,8 +118,7 @@ def judge(
             sender = await stack.enter_async_context(open_sender(opened, key, state_dir))
             member = ResolverMember(key, bench, market, examiner, sender, teller(as_json))
             cursor = market_cursor(opened, addresses, state_dir, f"judge {key.address}")
-            async for moment in follow(market, cursor, poll_s):
-                await member.see(moment)
+            await follow(market, cursor, poll_s, member.see)
 
     with terminated_as_interrupt():
         asyncio.run(inside())
