@@ -50,6 +50,7 @@ class FakeAccount:
     confirmations: int
     blocks: list[Block] = field(default_factory=lambda: [Block(0, b"0" * 32, 10)])
     mempool: dict[int, Transaction] = field(default_factory=dict)
+    ever_sent: list[Transaction] = field(default_factory=list)
     refused: set[bytes] = field(default_factory=set)  # the data of calls that the contract refuses at present
     is_dead: bool = False
     is_behind: bool = False  # it knows the blocks and cannot tell their receipts yet
@@ -128,6 +129,12 @@ class FakeAccount:
     def forget(self) -> None:
         self.mempool.clear()
 
+    def remember(self, which: int) -> None:
+        """Some node still has a transaction that was sent at some time, and makes the next block."""
+        if self.ever_sent:
+            old = self.ever_sent[which % len(self.ever_sent)]
+            self.mempool[old.tx_nonce] = old
+
     def use_key(self) -> None:
         """A stranger's transaction under the next tx_nonce, which pays more than anybody."""
         tx_nonce = self.tx_nonce_at(self.blocks[-1].number)
@@ -161,6 +168,8 @@ class FakeAccount:
         if old is not None and old.tx_hash != new.tx_hash and not _is_more(new, old):
             raise ChainRefused("replacement transaction underpriced")
         self.mempool[new.tx_nonce] = new
+        if new not in self.ever_sent:
+            self.ever_sent.append(new)
 
     def _answer(self) -> None:
         if self.is_dead:

@@ -26,7 +26,7 @@ CHAIN_ID, CONFIRMATIONS = 31337, 3
 POLICY = FeePolicy(ceiling_wei=10_000, bump_after_blocks=2)
 _IN_MEMORY = Path("/dev/shm")  # a disk would be waited for ten thousand times
 BASE_FEES = st.sampled_from([10, 10, 10, 10, 5, 30, 100, 1000])
-TROUBLES = st.sampled_from(["none", "none", "none", "none", "dead", "behind"])
+TROUBLES = st.sampled_from(["none", "none", "none", "dead", "behind", "behind"])
 
 
 class Killed(BaseException):
@@ -116,7 +116,7 @@ class Machine(RuleBasedStateMachine):
             key = data.draw(st.sampled_from(sorted(self.calls)))
             self.outbox.put(key, CHAIN_ID, ADDRESS, self.calls[key])
 
-    @rule(base_fees=st.lists(BASE_FEES, min_size=1, max_size=5), most=st.sampled_from([4, 4, 1]), trouble=TROUBLES)
+    @rule(base_fees=st.lists(BASE_FEES, min_size=1, max_size=6), most=st.sampled_from([4, 4, 1]), trouble=TROUBLES)
     def time_passes(self, base_fees: list[int], most: int, trouble: str) -> None:
         self.account.is_dead, self.account.is_behind = trouble == "dead", trouble == "behind"
         for base_fee in base_fees:
@@ -139,6 +139,12 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def forget(self) -> None:
         self.account.forget()
+
+    @rule(which=st.integers(0, 20), blocks=st.integers(0, 2))
+    def remember(self, which: int, blocks: int) -> None:
+        self.account.remember(which)
+        for _ in range(blocks):
+            self.account.mine(5)
 
     @rule()
     def stranger(self) -> None:
@@ -183,5 +189,32 @@ class Machine(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
-Machine.TestCase.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+Machine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 TestMachine = Machine.TestCase
+
+
+def test_a_strangers_block_that_may_still_be_taken_back_frees_no_tx_nonce() -> None:
+    machine = Machine()
+    machine.put()
+    machine.round()
+    machine.account.use_key()
+    machine.time_passes([10] * CONFIRMATIONS, 4, "none")  # the stranger's is in the first of them
+    machine.account.take_back(CONFIRMATIONS, is_forgotten=True)
+    machine.account.remember(0)
+    machine.time_passes([10] * 6, 4, "none")
+    state = machine.outbox.state("call 0")
+    assert state is not None and (state.status, state.tx_nonce) == (IntentStatus.FINAL, 0)
+    machine.teardown()
+
+
+def test_bytes_that_a_crash_left_with_a_node_only_do_not_exist() -> None:
+    """Killed after each of the first steps in turn: whatever a node has seen, the database has too."""
+    for steps in range(12):
+        for is_after in (False, True):
+            machine = Machine()
+            machine.put()
+            machine.crash(steps, is_after)
+            state = machine.outbox.state("call 0")
+            assert state is not None
+            assert {each.tx_hash for each in machine.account.ever_sent} <= set(state.tx_hashes)
+            machine.teardown()
