@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ExpectedEvent:
-    """An event that ``address`` emits when the call did what it is for: its first topics are ``topics`` (32 bytes each),
-    the event's own first."""
+    """What ``address`` emits when the call did what it is for. ``topics``: the first ones, of 32 bytes each, the
+    event's own before those of its arguments."""
 
     address: str
     topics: tuple[bytes, ...]

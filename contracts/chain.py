@@ -51,7 +51,7 @@ class Chain:
             raise BadSetting("no RPC endpoint is named; give the URL of one")
         endpoints = tuple(Endpoint(url) for url in urls)
         try:
-            ids = [as_int(each) for each in await _ask_all(endpoints, "eth_chainId")]
+            ids = await _numbers(endpoints, "eth_chainId")
             expected = ids[0] if chain_id is None else chain_id
             for endpoint, found in zip(endpoints, ids, strict=True):
                 if found != expected:
@@ -84,7 +84,7 @@ class Chain:
                 f"on chain {self.chain_id} one RPC endpoint is not believed where money is concerned; name a second one"
             )
         for _ in range(_AGREEMENT_TRIES):
-            heads = [as_int(number) for number in await _ask_all(self.endpoints, "eth_blockNumber")]
+            heads = await _numbers(self.endpoints, "eth_blockNumber")
             number = max(0, min(heads) - self.confirmations)
             blocks = await asyncio.gather(*(_block_of(endpoint, number) for endpoint in self.endpoints))
             if blocks[0] is not None and all(block is not None and block.hash == blocks[0].hash for block in blocks):
@@ -123,10 +123,10 @@ class Chain:
         return answers[0]
 
     async def has_code(self, address: str) -> bool:
-        return bool(as_bytes(await self.endpoints[0].request("eth_getCode", address, "latest")))
+        return bool(await self.endpoints[0].data("eth_getCode", address, "latest"))
 
     async def balance_wei(self, account: str) -> int:
-        return as_int(await self.endpoints[0].request("eth_getBalance", account, "latest"))
+        return await self.endpoints[0].number("eth_getBalance", account, "latest")
 
     async def gas_price_wei(self) -> int:
         """What a unit of gas costs now, with a usual tip."""
@@ -143,8 +143,8 @@ class Chain:
             raise ChainRefused(f"the RPC endpoint {self.endpoints[0].name} answered with logs that are none") from None
 
 
-async def _ask_all(endpoints: Sequence[Endpoint], method: str) -> list[Any]:
-    return await asyncio.gather(*(endpoint.request(method) for endpoint in endpoints))
+async def _numbers(endpoints: Sequence[Endpoint], method: str) -> list[int]:
+    return await asyncio.gather(*(endpoint.number(method) for endpoint in endpoints))
 
 
 async def _block_of(endpoint: Endpoint, block: Block) -> ChainBlock | None:
@@ -163,7 +163,7 @@ async def _block_of(endpoint: Endpoint, block: Block) -> ChainBlock | None:
 
 
 async def _call(endpoint: Endpoint, address: str, data: bytes, block: Any) -> bytes:
-    answer = as_bytes(await endpoint.request("eth_call", {"to": address, "data": _hex(data)}, block))
+    answer = await endpoint.data("eth_call", {"to": address, "data": _hex(data)}, block)
     # A call to an address without code succeeds and returns nothing; no function that is read here does.
     if not answer:
         raise ContractMissing(

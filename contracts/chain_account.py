@@ -89,7 +89,8 @@ class ChainAccount:
 
     async def estimate(self, call: Call) -> int:
         fields = {"from": self._address, "to": call.to, "data": _hex(call.data), "value": hex(call.value_wei)}
-        return as_int(await self._ask("eth_estimateGas", fields))
+        # Not on "pending", which some take for granted: there the account's own transactions in the pool count already.
+        return as_int(await self._ask("eth_estimateGas", fields, "latest"))
 
     async def broadcast(self, raw: bytes) -> None:
         outcomes = await asyncio.gather(*(_offer(endpoint, raw) for endpoint in self._endpoints))

@@ -11,6 +11,7 @@ import secrets
 from dataclasses import dataclass
 
 from moray.contracts.addresses import Addresses
+from moray.contracts.calls import Call
 from moray.contracts.chain import Chain
 from moray.contracts.contents import Fetch, content_bytes
 from moray.contracts.currency import Currency
@@ -81,11 +82,9 @@ class TaskClient:
 
     async def create(self, planned: PlannedTask) -> None:
         """Approve exactly the fee and create the task. Raises CallFailed's kinds."""
-        name, sender = planned.id.hex(), self._own()
         async with self._paying:
-            approval = self.currency.approve(self.market.address, planned.task.fee)
-            await sender.send(f"approve fee {name}", approval)
-            await sender.send(f"create {name}", self.market.create(planned.task, planned.spec))
+            await self._send("approve fee of", planned.id, self.currency.approve(self.market.address, planned.task.fee))
+            await self._send("create", planned.id, self.market.create(planned.task, planned.spec))
 
     async def authorize(self, planned: PlannedTask, key: NodeKey, valid_for_s: int) -> SignedTask:
         """The task signed by its client, for ``relay`` by anybody within ``valid_for_s`` of the newest block."""
@@ -120,7 +119,7 @@ class TaskClient:
         call = self.market.create_with_authorization(
             signed.task, signed.spec, signed.valid_after, signed.valid_before, signed.signature
         )
-        await self._own().send(f"create {signed.id.hex()}", call)
+        await self._send("create", signed.id, call)
         return signed.id
 
     # -- following ----------------------------------------------------------------------------------------------------
@@ -131,7 +130,7 @@ class TaskClient:
 
     async def wait(self, task_id: bytes) -> TaskRecord:
         """Until the task has ended, in whatever way."""
-        while not (await self.market.state(task_id)).status.is_final:
+        while not (await self.market.state(task_id)).status.is_final:  # noqa: ASYNC110 - of somebody else's process
             await asyncio.sleep(POLL_S)
         return await self.record(task_id)
 
@@ -151,7 +150,7 @@ class TaskClient:
         """Before anyone accepted it. What was paid out to the client, in base units."""
         record = await self.record(task_id)
         if not record.status.is_final:
-            await self._own().send(f"cancel {task_id.hex()}", self.market.cancel(record.task))
+            await self._send("cancel", task_id, self.market.cancel(record.task))
         return await self._pay_out(record)
 
     async def refund(self, task_id: bytes) -> int:
@@ -168,7 +167,7 @@ class TaskClient:
 
     async def _close(self, record: TaskRecord) -> None:
         try:
-            await self._own().send(f"close {record.id.hex()}", self.market.close(record.task))
+            await self._send("close", record.id, self.market.close(record.task))
         except CallReverted as error:
             # The chain judges its clocks: its next block's time is nobody else's to know.
             if error.name == "TooEarly":
@@ -180,8 +179,8 @@ class TaskClient:
         client = record.task.client
         owed = await self.market.owed(client)
         if owed:
-            key = f"withdraw {client} {(await self.chain.head()).number}"  # what is owed later is another withdrawal
-            await self._own().send(key, self.market.withdraw(client))
+            at = (await self.chain.head()).number  # what is owed later is another withdrawal
+            await self._send(f"withdraw at {at} after", record.id, self.market.withdraw(client))
         return owed
 
     # -- inside -------------------------------------------------------------------------------------------------------
@@ -190,6 +189,11 @@ class TaskClient:
         if self.sender is None:
             raise BadSetting("this costs gas and no account is given; name one with --keystore")
         return self.sender
+
+    async def _send(self, verb: str, task_id: bytes, call: Call) -> None:
+        """Once for each account, verb and task, whatever happens to this process."""
+        sender = self._own()
+        await sender.send(f"{verb} 0x{task_id.hex()} by {sender.address}", call)
 
     async def _check(self, terms: TaskTerms, client: str) -> None:
         await check_deployed(self.chain, self.addresses)

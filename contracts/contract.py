@@ -66,7 +66,7 @@ class Contract:
             answer = await self.chain.read(self.address, data, block=number)
         try:
             values = decode_values(entry.outputs, answer)
-        except (ValueError, OverflowError):
+        except ValueError:
             raise ContractMissing(
                 f"the contract at {self.address} is no {self.name}; check the file of addresses"
             ) from None

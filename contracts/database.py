@@ -15,7 +15,7 @@ _TABLES_LOCK = 0x6D6F726179  # "moray": the Postgres lock under which tables are
 
 
 def open_database(database_url: str, tables: MetaData) -> Engine:
-    """The engine, with ``tables`` made where they are missing; ``engine.begin()`` is a transaction that no crash halves.
+    """The engine, with ``tables`` made where they are missing; an ``engine.begin()`` is done whole or not at all.
 
     Raises BadSetting for a URL that is neither ``sqlite:///PATH`` nor ``postgresql://...``. The message does not quote
     it, for it may hold a password.

@@ -10,15 +10,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from eth_abi.abi import encode
-
 from moray.contracts.addresses import Addresses
 from moray.contracts.artifacts import ContractName, load
 from moray.contracts.chain import Chain
 from moray.contracts.contract import Contract
 from moray.contracts.development_keys import DEVELOPMENT_CHAIN_ID, check_key
 from moray.contracts.endpoint import Endpoint
-from moray.contracts.interface import interface
+from moray.contracts.interface import encode_values, interface
 from moray.contracts.log import as_int
 from moray.errors import BadSetting, ChainError, ContractMissing, EmptyWallet
 from moray.ethereum import to_checksum_address
@@ -109,18 +107,17 @@ async def check_deployed(chain: Chain, addresses: Addresses) -> None:
 
 
 async def _deploy(chain: Chain, key: Deployer, name: ContractName, *arguments: Any) -> str:
-    kinds = [parameter.kind for parameter in interface(name).constructor]
-    data = load(name).bytecode + encode(kinds, arguments)
+    data = load(name).bytecode + encode_values(interface(name).constructor, *arguments)
     endpoint = chain.endpoints[0]
     head = await endpoint.request("eth_getBlockByNumber", "latest", False)
     max_fee_wei = 2 * as_int(head["baseFeePerGas"]) + TIP_WEI  # per gas
-    needed = as_int(await endpoint.request("eth_estimateGas", {"from": key.address, "data": f"0x{data.hex()}"}))
+    needed = await endpoint.number("eth_estimateGas", {"from": key.address, "data": f"0x{data.hex()}"})
     gas = needed + needed // 10
     if await chain.balance_wei(key.address) < gas * max_fee_wei:
         raise EmptyWallet(f"{key.address} cannot pay for the gas of deploying {name}; send it some ether")
     fields = {
         "chainId": chain.chain_id,
-        "nonce": as_int(await endpoint.request("eth_getTransactionCount", key.address, "pending")),
+        "nonce": await endpoint.number("eth_getTransactionCount", key.address, "pending"),
         "data": data,
         "value": 0,
         "gas": gas,
@@ -130,7 +127,7 @@ async def _deploy(chain: Chain, key: Deployer, name: ContractName, *arguments: A
     tx_hash = await endpoint.request("eth_sendRawTransaction", f"0x{key.sign_transaction(fields).hex()}")
     try:
         async with asyncio.timeout(_RECEIPT_TIMEOUT_S):
-            receipt = await _receipt(endpoint, tx_hash)
+            receipt = await receipt_of(endpoint, tx_hash)
     except TimeoutError:
         raise ChainError(f"{name} was not deployed within {_RECEIPT_TIMEOUT_S:g} s; look for {tx_hash}") from None
     if as_int(receipt["status"]) != 1:
@@ -138,7 +135,8 @@ async def _deploy(chain: Chain, key: Deployer, name: ContractName, *arguments: A
     return to_checksum_address(receipt["contractAddress"])
 
 
-async def _receipt(endpoint: Endpoint, tx_hash: str) -> dict[str, Any]:
+async def receipt_of(endpoint: Endpoint, tx_hash: str) -> dict[str, Any]:
+    """Waits until there is one."""
     while True:
         receipt: dict[str, Any] | None = await endpoint.request("eth_getTransactionReceipt", tx_hash)
         if receipt is not None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from moray.contracts.log import as_bytes, as_int
 from moray.contracts.reverts import decode_revert, revert_data
 from moray.contracts.web3_here import AsyncJSONBaseProvider, RPCEndpoint, RPCResponse
 from moray.errors import BadSetting, ChainRefused, ChainUnreachable
@@ -45,6 +46,20 @@ class Endpoint(AsyncJSONBaseProvider):
         raise ChainRefused(
             f"the RPC endpoint {self.name} refused {method}: {one_line(words)}", as_code(error.get("code"))
         )
+
+    async def number(self, method: str, *params: Any) -> int:
+        """Of a request whose result is one."""
+        try:
+            return as_int(await self.request(method, *params))
+        except (TypeError, ValueError):
+            raise self._nonsense(method, "number") from None
+
+    async def data(self, method: str, *params: Any) -> bytes:
+        """Of a request whose result is bytes."""
+        try:
+            return as_bytes(await self.request(method, *params))
+        except (TypeError, ValueError):
+            raise self._nonsense(method, "string of bytes") from None
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """The whole reply, for web3. Raises ChainUnreachable."""
@@ -93,6 +108,9 @@ class Endpoint(AsyncJSONBaseProvider):
         if response.status != 200 and not raw.lstrip().startswith(b"{"):
             raise ChainUnreachable(f"the RPC endpoint {self.name} answered with HTTP {response.status}; check its URL")
         return bytes(raw)
+
+    def _nonsense(self, method: str, wanted: str) -> ChainRefused:
+        return ChainRefused(f"the RPC endpoint {self.name} answered {method} with a {wanted} that is none; use another")
 
     def _unreachable(self, error: Exception) -> ChainUnreachable:
         # Not the error's own words: aiohttp puts the URL into some.

@@ -68,6 +68,10 @@ class IntentState:
     failure: Failure | None
     note: str
 
+    @property
+    def has_ended(self) -> bool:
+        return self.status in (IntentStatus.FINAL, IntentStatus.FAILED)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.abi import abi_to_signature, collapse_if_tuple
 from eth_utils.crypto import keccak
 
@@ -44,8 +45,8 @@ class Entry:
         return self.topic[:4]
 
     def encode(self, *arguments: Any) -> bytes:
-        """Selector and arguments. Raises ValueError (eth_abi's EncodingError) for those that do not fit."""
-        return self.selector + encode([parameter.kind for parameter in self.inputs], arguments)
+        """Selector and arguments. Raises ValueError for those that do not fit."""
+        return self.selector + encode_values(self.inputs, *arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,22 @@ def interface(name: ContractName) -> Interface:
     )
 
 
+def encode_values(parameters: Sequence[Parameter], *values: Any) -> bytes:
+    """Raises ValueError for values that do not fit."""
+    try:
+        return encode([parameter.kind for parameter in parameters], values)
+    except EncodingError as error:
+        raise ValueError(str(error)) from None
+
+
 def decode_values(parameters: Sequence[Parameter], data: bytes) -> tuple[Any, ...]:
-    """Raises ValueError (eth_abi's DecodingError) for bytes that are no such values."""
+    """Raises ValueError for bytes that are no such values."""
     kinds = [parameter.kind for parameter in parameters]
-    return tuple(_readable(kind, value) for kind, value in zip(kinds, decode(kinds, data), strict=True))
+    try:
+        values = decode(kinds, data)
+    except (DecodingError, OverflowError) as error:
+        raise ValueError(str(error)) from None
+    return tuple(_readable(kind, value) for kind, value in zip(kinds, values, strict=True))
 
 
 def decode_event(event: Entry, log: Log) -> dict[str, Any]:

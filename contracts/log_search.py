@@ -1,4 +1,4 @@
-"""Old events of one contract, found without a cursor: newest first, so that a search ends where it has what it wants."""
+"""Old events, found without a cursor: newest first, so that a search ends where it has what it wants."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def decode_revert(data: bytes) -> Reverted:
         )
     try:
         values = decode_values(entry.inputs, data[4:])
-    except (ValueError, OverflowError):
+    except ValueError:
         return Reverted(
             entry.name, {}, f"the contract refused the call with {entry.name}, whose arguments cannot be read"
         )

@@ -71,7 +71,11 @@ class Staking:
         await self._send(self.registry.deposit(node_id, amount))
         if slasher != NOBODY:
             report("allotting")
-            await self._send(self.registry.allot(node_id, slasher, amount))
+            await self.allot(node_id, slasher, amount)
+
+    async def allot(self, node_id: int, slasher: str, amount: int) -> None:
+        """Let ``slasher`` take that much of the free stake from now on."""
+        await self._send(self.registry.allot(node_id, slasher, amount))
 
     async def unbond(self, node_id: int, slasher: str, amount: int) -> None:
         await self._send(self.registry.unbond(node_id, slasher, amount))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
+from eth_utils.crypto import keccak
+
 from moray.contracts.chain import Chain
 from moray.contracts.log_search import newest_first
 from moray.contracts.market import (
@@ -62,7 +64,7 @@ async def read_record(chain: Chain, market: TaskMarket, task_id: bytes, from_blo
     if created is None or market.id_of(created.task) != task_id:
         raise TaskUnknown(f"the RPC endpoint does not tell how task 0x{task_id.hex()} was created; name another one")
     submitted = _last(events, TaskSubmitted)
-    if submitted is not None and submission_of(submitted.result.hash, submitted.transcript.hash) != state.submission:
+    if submitted is not None and _submission(submitted) != state.submission:
         submitted = None  # of a block that is no more, or invented
     return TaskRecord(
         id=task_id,
@@ -91,3 +93,8 @@ async def _events(chain: Chain, market: TaskMarket, task_id: bytes, from_block: 
 def _last(events: list[TaskEvent], kind: type[Event]) -> Event | None:
     """After a reorganisation an endpoint may tell an event twice; the last one stands."""
     return next((event for event in reversed(events) if isinstance(event, kind)), None)
+
+
+def _submission(submitted: TaskSubmitted) -> bytes:
+    """As TaskMarket has it: abi.encode of two hashes is the one behind the other."""
+    return keccak(submitted.result.hash + submitted.transcript.hash)

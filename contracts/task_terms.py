@@ -1,4 +1,4 @@
-"""What a client asks for and on which terms, before it is a task: durations instead of clocks, no client and no salt."""
+"""What a client asks for and on which terms, before it is a task: durations for clocks, no client and no salt."""
 
 from __future__ import annotations
 

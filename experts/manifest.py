@@ -26,9 +26,9 @@ from pydantic import (
 
 from moray.architecture import SUPPORTED_MODEL_TYPES, Architecture
 from moray.errors import BadCheckpoint, UnsupportedArchitecture
-from moray.experts.model_identity import model_id
+from moray.experts.model_identity import ModelIdentity, model_identity
 from moray.experts.weight_root import weight_root
-from moray.types import ModelId, NumericClass
+from moray.types import NumericClass
 
 MANIFEST_FILE = "manifest.json"
 FORMAT_VERSION = 2
@@ -127,7 +127,7 @@ def build_manifest(
         "files": [file.model_dump(mode="json") for file in files],
         "weight_root": _weight_root(files, numeric_class),
     }
-    sealed = content | {"model_id": _model_id(architecture, content)}
+    sealed = content | {"model_id": _identity(architecture, content).id}
     return Manifest.model_validate_json(json.dumps(sealed))
 
 
@@ -178,7 +178,7 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
             f"supported: {', '.join(SUPPORTED_MODEL_TYPES)}"
         )
     content = {key: value for key, value in raw.items() if key != "model_id"}
-    if _model_id(manifest.architecture, content) != manifest.model_id:
+    if _identity(manifest.architecture, content).id != manifest.model_id:
         raise BadCheckpoint(
             f"{where} was changed after it was written: its model_id is not its content's; copy it again"
         )
@@ -189,10 +189,15 @@ def _no_constant(word: str) -> float:
     raise ValueError(f"{word} is not JSON")
 
 
-def _model_id(architecture: Architecture, content: dict[str, Any]) -> ModelId:
+def identity_of(manifest: Manifest) -> ModelIdentity:
+    """What its ``model_id`` is the hash of."""
+    return _identity(manifest.architecture, manifest.model_dump(mode="json", exclude={"model_id"}))
+
+
+def _identity(architecture: Architecture, content: dict[str, Any]) -> ModelIdentity:
     """``content``: the manifest without its model_id."""
     root = content.get("weight_root")
-    return model_id(
+    return model_identity(
         architecture, content["numeric_class"], None if root is None else bytes.fromhex(root), _digest(content)
     )
 

@@ -31,8 +31,9 @@ from moray.nodes import findings
 from moray.nodes.doctor_kernels import find_fault, make_sample, measure_rows_per_s
 from moray.nodes.doctor_machine import Machine, measure_machine
 from moray.nodes.doctor_routers import GatewayProbe, RouterProbe, probe_gateway, probe_router
+from moray.nodes.doctor_stake import probe_stake
 from moray.nodes.downloads import SPARE_BYTES, fetch_model_manifest, model_folder
-from moray.nodes.findings import Finding
+from moray.nodes.findings import Finding, StakeProbe
 from moray.nodes.identity import check_key
 from moray.types import AskedDevice, NumericClass
 
@@ -54,6 +55,7 @@ class Place:
     num_slots: int
     device: AskedDevice
     allow_private: bool
+    chain_file: Path | None = None  # of the contracts' addresses; None: stake is not looked up
 
     def model_folder(self, model_id: str) -> Path:
         return model_folder(self.state_dir, model_id)
@@ -183,7 +185,20 @@ def _examine_network(place: Place, network: Network) -> Iterator[Finding]:
             yield findings.refused("port", probe)
         else:
             yield from _judge_router(router, probe, is_any_open, num_moe_layers)
-    yield findings.judge_stake(manifest.chain_id)
+    yield _examine_stake(place, manifest)
+
+
+def _examine_stake(place: Place, manifest: NetworkManifest) -> Finding:
+    terms = manifest.stake
+    if terms is None or place.chain_file is None:
+        return findings.judge_stake(manifest.chain_id, terms, None)
+    try:
+        signer = check_key(place.keystore)
+    except BadInput as error:
+        probe = StakeProbe(str(error))
+    else:
+        probe = probe_stake(place.chain_file, signer, terms)
+    return findings.judge_stake(manifest.chain_id, terms, probe)
 
 
 def _judge_router(

@@ -12,7 +12,9 @@ from typing import Literal
 
 from rich.filesize import decimal
 
+from moray.contracts.standing import NO_STANDING, Standing
 from moray.errors import MorayError
+from moray.network_manifest import NO_SLASHER, StakeTerms
 from moray.types import NumericClass
 
 State = Literal["ok", "warning", "problem", "unknown"]
@@ -36,6 +38,16 @@ class Finding:
     state: State
     fact: str
     remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StakeProbe:
+    """What a chain says of a node's key. ``failure``: why it says nothing; then the rest is empty."""
+
+    failure: str = ""
+    chain_id: int = 0
+    node_registry: str = ""
+    standing: Standing = NO_STANDING
 
 
 def refused(check: str, error: MorayError) -> Finding:
@@ -110,11 +122,34 @@ def judge_gateway(url: str, failure: str, network_id: str, wanted: str, is_anoth
     return Finding("gateway", "ok", f"{url} serves {wanted}")
 
 
-def judge_stake(chain_id: int) -> Finding:
-    if not chain_id:
-        return Finding("stake and funds", "unknown", "this network has no chain configured, so nothing is staked")
-    fact = f"not read from chain {chain_id}"
-    return Finding("stake and funds", "unknown", fact, "`moray node status` shows them once the contracts are there")
+def judge_stake(chain_id: int, terms: StakeTerms | None, probe: StakeProbe | None) -> Finding:
+    """``probe``: None where no chain was asked."""
+    check = "stake and funds"
+    if terms is None:
+        return Finding(check, "ok", "this network asks for no stake" if chain_id else "this network has no chain")
+    if probe is None:
+        fact = f"not read from chain {chain_id}, where this network asks for {terms.min_stake} base units"
+        return Finding(check, "unknown", fact, "give --chain FILE, which names its contracts")
+    if probe.failure:
+        return Finding(check, "unknown", f"not read: {probe.failure}", "mend that and ask again")
+    if (probe.chain_id, probe.node_registry) != (chain_id, terms.node_registry):
+        fact = f"--chain names registry {probe.node_registry} on chain {probe.chain_id}"
+        return Finding(
+            check, "problem", f"{fact}, the network {terms.node_registry} on {chain_id}", "give its own file"
+        )
+    return _judge_standing(check, terms, probe.standing)
+
+
+def _judge_standing(check: str, terms: StakeTerms, standing: Standing) -> Finding:
+    if not standing.node_id:
+        return Finding(check, "problem", "the key signs for no registered node", "`moray node stake AMOUNT`")
+    if standing.is_jailed:
+        return Finding(check, "problem", f"node {standing.node_id} is jailed", "`moray node unjail` after its time")
+    fact = f"node {standing.node_id} has {standing.bonded} base units of {terms.min_stake}"
+    if standing.bonded < terms.min_stake:
+        remedy = "`moray node stake` the rest" + ("" if terms.slasher == NO_SLASHER else f" --slasher {terms.slasher}")
+        return Finding(check, "problem", fact, remedy)
+    return Finding(check, "ok", fact)
 
 
 def judge_disk(free_bytes: int, needed_bytes: int | None) -> Finding:

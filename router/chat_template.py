@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2 import TemplateError, TemplateSyntaxError, nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -17,8 +17,8 @@ from moray.errors import BadCheckpoint, BadRequest
 
 
 class ChatTemplate:
-    """A compiled template. ``special_tokens`` are its variables ``bos_token`` and ``eos_token``. ``tells_time``: the same
-    messages give another prompt another day."""
+    """A compiled template. ``special_tokens`` are its variables ``bos_token`` and ``eos_token``. ``tells_time``: the
+    same messages give another prompt another day."""
 
     def __init__(self, source: str, special_tokens: Mapping[str, str]) -> None:
         environment = ImmutableSandboxedEnvironment(
@@ -29,7 +29,8 @@ class ChatTemplate:
         environment.globals["strftime_now"] = lambda layout: datetime.now().strftime(layout)
         try:
             self._template = environment.from_string(source)
-            self.tells_time = "strftime_now" in meta.find_undeclared_variables(environment.parse(source))
+            names = environment.parse(source).find_all(nodes.Name)
+            self.tells_time = any(name.name == "strftime_now" for name in names)
         except TemplateSyntaxError as error:
             raise BadCheckpoint(f"chat template, line {error.lineno}: {error.message}") from error
         self._special_tokens = dict(special_tokens)

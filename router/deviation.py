@@ -6,11 +6,11 @@ have in common does not count). The gap of a token is the smallest epsilon for w
 and a machine whose logits are within epsilon of the judge's never gets a gap above epsilon.
 
 Greedy: half the distance to the best logit, since one may be too high and the other too low. Seeded: the token's
-interval of the cumulated mass is made as wide as epsilon allows until the seed's number is in it. An error of e in every
-score multiplies each mass by something from exp(-e) to exp(e), the most favourable case being all that comes before the
-interval at one end and all that comes behind at the other. Which tokens top-k and top-p keep is in doubt as well: one
-that may or may not be kept counts on whichever side helps. The bounds are on the safe side, not exact, where top-p's
-doubts and the interval's need different errors.
+interval of the cumulated mass is made as wide as epsilon allows until the seed's number is in it. An error of e in
+every score multiplies each mass by something from exp(-e) to exp(e); the most favourable case is one extreme before the
+interval and the other behind it. Which tokens top-k and top-p keep is in doubt as well: one that may or may not be kept
+counts on whichever side helps. With top-p the gap may be understated, since its doubts and the interval's may need
+different errors; without it is exact.
 """
 
 from __future__ import annotations
@@ -33,11 +33,9 @@ Scores = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
-def token_gaps(
-    logits: Rows, tokens: Sequence[int], sampling: SamplingParams, first_position: int
-) -> Iterator[float]:
-    """Logits [B, V] and B tokens at consecutive positions -> their gaps in nats, exactly 0 where the seed picks the same
-    token. A temperature is either 0 or at least ``task_spec.LOWEST_TEMPERATURE``."""
+def token_gaps(logits: Rows, tokens: Sequence[int], sampling: SamplingParams, first_position: int) -> Iterator[float]:
+    """Logits [B, V] and B tokens at consecutive positions -> their gaps in nats, exactly 0 where the seed picks the
+    same token. A temperature is either 0 or at least ``task_spec.LOWEST_TEMPERATURE``."""
     positions = range(first_position, first_position + len(tokens))
     best = next_tokens(logits, [sampling] * len(tokens), positions)
     for row, choice, token, position in zip(logits, best, tokens, positions, strict=True):

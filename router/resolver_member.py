@@ -30,7 +30,7 @@ class Bench:
         if member not in members:
             raise BadSetting(f"{member} is no member of the resolver {resolver.address}; use the key of one")
         if threshold > 1 and folder is None:
-            raise BadSetting(f"the resolver needs {threshold} members of one opinion; give --verdicts DIR to share them")
+            raise BadSetting(f"the resolver needs {threshold} members of one opinion; give --verdicts DIR")
         return cls(resolver, members, threshold, folder)
 
 
@@ -81,10 +81,10 @@ class ResolverMember:
         enough = dict(sorted(signatures.items())[: bench.threshold])  # more would only cost gas
         _, result_hash, transcript_hash = submission
         call = bench.resolver.resolve(known.task, self._market, result_hash, transcript_hash, own.outcome, enough)
-        self._brought.add(submission)
         try:
-            await self._sender.send(f"resolve {known.id.hex()}", call)
+            await self._sender.send(f"resolve 0x{known.id.hex()} by {self._sender.address}", call)
         except CallFailed as error:  # another member was faster, or the time is over
             self._tell(known, "not resolved", reason=str(error))
         else:
             self._tell(known, f"resolved {own.outcome.name.lower()}")
+        self._brought.add(submission)

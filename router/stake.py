@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
+from moray.contracts.standing import Standing
 from moray.errors import JoinRefused, MorayError
 from moray.router.rate_limit import RateLimits
 
@@ -31,16 +32,6 @@ MAX_REMEMBERED = 10_000  # signers with stake, and as many without
 LOOK_PERIOD_S = 15.0
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What the registry says of the node that a signer signs for. ``bonded``: base units of what counts, without what
-    is leaving."""
-
-    node_id: int = 0  # 0: the signer is nobody's
-    bonded: int = 0
-    is_jailed: bool = False
 
 
 class Registry(Protocol):

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moray.network_manifest import NO_SLASHER, StakeTerms
-from moray.router.stake import MAX_AGE_S, Requirement, StakeBook, Standing
+from moray.contracts.standing import Standing, read_standing
+from moray.network_manifest import StakeTerms
+from moray.router.stake import MAX_AGE_S, Requirement, StakeBook
 
 if TYPE_CHECKING:
     from moray.contracts.registry import NodeRegistry
@@ -36,13 +37,7 @@ class ChainRegistry:
 
     async def standing(self, signer: str) -> Standing:
         """Raises MorayError."""
-        registry = await self._dialled()
-        node_id = await registry.node_of(signer)
-        node, slasher = await registry.node(node_id) if node_id else None, self._spec.terms.slasher
-        if node is None:
-            return Standing()
-        bonded = node.bonded if slasher == NO_SLASHER else (await registry.stake(node_id, slasher)).bonded
-        return Standing(node_id, bonded, is_jailed=node.jailed_until != 0)
+        return await read_standing(await self._dialled(), signer, self._spec.terms.slasher)
 
     async def close(self) -> None:
         if self._registry is not None:

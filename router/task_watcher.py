@@ -34,15 +34,17 @@ class Challenging:
 
 
 class TaskWatcher:
-    """``examiner`` None: it only tells. ``challenging`` None: it judges and leaves it at that."""
+    """``examiner`` None: it only tells. ``challenging`` None: it judges and leaves it at that. ``of_client``: whose
+    tasks alone count; empty: everybody's."""
 
-    def __init__(self, examiner: Examiner | None, challenging: Challenging | None, tell: Tell) -> None:
-        self._examiner, self._challenging, self._tell = examiner, challenging, tell
+    def __init__(
+        self, examiner: Examiner | None, challenging: Challenging | None, tell: Tell, of_client: str = ""
+    ) -> None:
+        self._examiner, self._challenging, self._tell, self._of_client = examiner, challenging, tell, of_client
         self._judged: set[Submission] = set()
 
-    async def see(self, moment: Moment, of_client: str = "") -> None:
-        """``of_client``: an address, whose tasks alone count; empty: everybody's."""
-        tasks = {id: known for id, known in moment.tasks.items() if of_client in ("", known.task.client)}
+    async def see(self, moment: Moment) -> None:
+        tasks = {id: known for id, known in moment.tasks.items() if self._of_client in ("", known.task.client)}
         for id in moment.changed:
             if id in tasks:
                 self._tell(tasks[id], tasks[id].status.name.lower(), until=tasks[id].until)
@@ -52,10 +54,10 @@ class TaskWatcher:
             judgement = await self._examiner.examine(known, is_last_try(known, moment.now_s))
             if judgement is None:
                 continue  # to be had later, perhaps
-            self._judged.add(submission_of(known))
             self._tell(known, f"judged {judgement.outcome.name.lower()}", reason=judgement.reason)
             if self._challenging is not None:
                 await self._challenge(self._challenging, known, judgement)
+            self._judged.add(submission_of(known))
 
     async def _challenge(self, means: Challenging, known: KnownTask, judgement: Judgement) -> None:
         balance = await means.currency.balance(means.sender.address)
@@ -63,9 +65,9 @@ class TaskWatcher:
         if refusal:
             self._tell(known, "not challenged", reason=refusal)
             return
-        name, bond = known.id.hex(), known.task.bond
+        name, bond = f"0x{known.id.hex()} by {means.sender.address}", known.task.bond
         try:
-            await means.sender.send(f"approve bond {name}", means.currency.approve(means.market.address, bond))
+            await means.sender.send(f"approve bond of {name}", means.currency.approve(means.market.address, bond))
             await means.sender.send(f"challenge {name}", means.market.challenge(known.task))
         except CallFailed as error:  # somebody was faster, or the window is over
             self._tell(known, "not challenged", reason=str(error))

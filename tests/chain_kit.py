@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,7 +15,7 @@ from moray.contracts.anvil import DEVELOPMENT_KEYS, Anvil
 from moray.contracts.calls import Call
 from moray.contracts.chain import Chain
 from moray.contracts.currency import Currency
-from moray.contracts.deploy import deploy_all
+from moray.contracts.deploy import deploy_all, receipt_of
 from moray.contracts.log import Log
 from moray.contracts.market import TaskMarket
 from moray.contracts.tasks import NOBODY, Content, Task
@@ -37,12 +36,12 @@ class Deployed:
     currency: Currency
 
     async def send(self, call: Call, sender: str) -> list[Log]:
-        """By an account of anvil's, which signs for it. Raises Reverted, also where only the mined one is refused."""
+        """By an account of anvil's, which signs for it. Raises Reverted."""
         rpc = self.chain.endpoints[0]
         fields = {"from": sender, "to": call.to, "data": f"0x{call.data.hex()}"}
+        await rpc.request("eth_call", fields, "pending")  # anvil mines what is refused without a reason
         tx_hash = await rpc.request("eth_sendTransaction", fields)
-        while (receipt := await rpc.request("eth_getTransactionReceipt", tx_hash)) is None:
-            await asyncio.sleep(0.01)
+        receipt = await receipt_of(rpc, tx_hash)
         if receipt["status"] != "0x1":
             raise ChainError(f"{call.summary} was mined and refused")
         logs = [Log.of(fields) for fields in receipt["logs"]]
@@ -101,9 +100,7 @@ async def deployed(anvil: Anvil | None = None) -> AsyncIterator[Deployed]:
     try:
         members = [key.address for key in MEMBERS]
         addresses = await deploy_all(chain, DEPLOYER, resolver_members=members, resolver_threshold=2)
-        yield Deployed(
-            chain, addresses, TaskMarket(chain, addresses.task_market), Currency(chain, addresses.currency)
-        )
+        yield Deployed(chain, addresses, TaskMarket(chain, addresses.task_market), Currency(chain, addresses.currency))
     finally:
         await chain.close()
 

@@ -40,10 +40,13 @@ def test_a_transcript_comes_back_from_its_bytes(transcript: Transcript) -> None:
 
 
 def test_the_bytes_are_json_with_sorted_keys_and_no_spaces() -> None:
-    assert encode_spec(TaskSpec(prompt="Was heißt Aal?", max_tokens=9)) == (
-        '{"max_tokens":9,"prompt":"Was heißt Aal?","seed":0,"stop":[],"temperature":"0","top_k":0,"top_p":"1",'
-        '"version":1}'
-    ).encode()
+    assert (
+        encode_spec(TaskSpec(prompt="Was heißt Aal?", max_tokens=9))
+        == (
+            '{"max_tokens":9,"prompt":"Was heißt Aal?","seed":0,"stop":[],"temperature":"0","top_k":0,"top_p":"1",'
+            '"version":1}'
+        ).encode()
+    )
     assert encode_transcript(TRANSCRIPT) == (
         b'{"finish_reason":"length","model_id":"%s","output_token_ids":[7],"prompt_token_ids":[1,5],'
         b'"spec_hash":"%s","version":1}' % (b"a" * 64, b"b" * 64)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moray.contracts.standing import Standing
 from moray.errors import BadKeystore, ManifestRefused
+from moray.network_manifest import NO_SLASHER, StakeTerms
 from moray.nodes import findings
-from moray.nodes.findings import Finding
+from moray.nodes.findings import Finding, StakeProbe
 
 GB = 10**9
 PIN = "ab" * 32
@@ -73,11 +77,42 @@ def test_a_gateway_must_serve_the_manifests_network() -> None:
     assert findings.judge_gateway("http://r", "timed out", "", "net", False).state == "problem"
 
 
-def test_stake_is_unknown_and_says_whether_there_is_a_chain() -> None:
-    none, some = findings.judge_stake(0), findings.judge_stake(8453)
-    assert (none.state, some.state) == ("unknown", "unknown")
-    assert "no chain configured" in none.fact and none.remedy == ""
-    assert "8453" in some.fact and "moray node status" in some.remedy
+REGISTRY, SLASHER = "0x" + 40 * "1", "0x" + 40 * "2"
+TERMS = StakeTerms(node_registry=REGISTRY, slasher=NO_SLASHER, min_stake=1000)
+PROBE = StakeProbe("", 31337, REGISTRY, Standing(7, 1000))
+
+
+def test_stake_is_fine_where_none_is_asked_for_or_there_is_enough() -> None:
+    assert findings.judge_stake(0, None, None) == Finding("stake and funds", "ok", "this network has no chain")
+    assert findings.judge_stake(31337, None, None).state == "ok"
+    assert findings.judge_stake(31337, TERMS, PROBE).state == "ok"
+
+
+def test_stake_that_nobody_looked_up_is_unknown_and_says_why() -> None:
+    unasked = findings.judge_stake(31337, TERMS, None)
+    assert unasked.state == "unknown" and "1000" in unasked.fact and "--chain" in unasked.remedy
+    silent = findings.judge_stake(31337, TERMS, StakeProbe("the endpoint does not answer"))
+    assert silent.state == "unknown" and "does not answer" in silent.fact
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"standing": Standing()}, "moray node stake"),
+        ({"standing": Standing(7, 1000, is_jailed=True)}, "moray node unjail"),
+        ({"standing": Standing(7, 999)}, "moray node stake"),
+        ({"chain_id": 1}, "its own file"),
+        ({"node_registry": SLASHER}, "its own file"),
+    ],
+)
+def test_a_node_that_could_not_join_for_its_stake_has_a_problem(changes: dict[str, Any], told: str) -> None:
+    found = findings.judge_stake(31337, TERMS, replace(PROBE, **changes))
+    assert found.state == "problem" and told in found.remedy
+
+
+def test_the_remedy_names_the_slasher_that_the_network_asks_for() -> None:
+    terms = TERMS.model_copy(update={"slasher": SLASHER})
+    assert SLASHER in findings.judge_stake(31337, terms, replace(PROBE, standing=Standing(7, 1))).remedy
 
 
 def test_disk_memory_and_inodes_are_judged_by_what_is_needed() -> None:

@@ -77,7 +77,7 @@ def test_a_greedy_gap_is_half_the_distance_to_the_best(seed: int, token: int) ->
 
 @given(SEEDS, st.integers(0, 7), st.integers(0, 100))
 def test_a_seeded_gap_is_the_shift_of_log_odds_that_reaches_the_interval(seed: int, token: int, draw: int) -> None:
-    """Without filters it is known: half the distance of the odds of the seed's number from the interval's nearer end."""
+    """Without filters it is known: half the distance of the log odds, from the seed's number to the nearer end."""
     row, sampling = random_row(seed, 8, 1.0), SamplingParams(temperature=1.0, seed=draw)
     assume(chosen(row, sampling) != token)
     masses = np.exp(row[0].astype(np.float64))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from dataplane_kit import Peer, eventually, in_event_loop
 from gateway_kit import served
 from moray import wire
+from moray.contracts.standing import Standing
 from moray.errors import ClusterError, JoinRefused
 from moray.node_report import encode_report, sign_report
 from moray.router import stake
@@ -25,7 +26,7 @@ from moray.router.http_errors import add_error_handlers
 from moray.router.listener import NetworkIdentity
 from moray.router.placement import Placement
 from moray.router.reports import ReportDoor, report_routes
-from moray.router.stake import Requirement, StakeBook, Standing, put_out
+from moray.router.stake import Requirement, StakeBook, put_out
 from report_kit import NETWORK_ID, REPORT, ROUTER, a_report
 from tls_kit import KEY, OTHER_KEY, PublicRouter, greeted, open_public_router, signed_join
 

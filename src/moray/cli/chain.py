@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from moray.cli.network import JsonOption, StateDir
 from moray.errors import ClusterError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # web3 takes a second to import, so what needs it is imported where it is used.
 
 LOCK = "chain.lock"
+ADDRESS_CHARACTERS = 42
 CONTRACTS = ("currency", "node_registry", "model_registry", "task_market", "payment_channels", "resolver")
 
 app = typer.Typer(name="chain", help="A development chain on this machine: start it, look at it.", no_args_is_help=True)
@@ -118,14 +119,22 @@ def show(shown: dict[str, Any], as_json: bool) -> None:
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{shown['url']}  (chain {shown['chain_id']}, block {shown['chain_block']})")
-    contracts = Table("contract", "address", box=None, padding=(0, 2))
+    contracts = Table("contract", _address_column(), box=None)
     for name, address in shown["contracts"].items():
         contracts.add_row(name.replace("_", " "), address)
-    accounts = Table("--dev-account", "address", shown["symbol"], "ether", box=None, padding=(0, 2))
+    accounts = Table("account", _address_column(), shown["symbol"], "ether", box=None)
     for account in shown["accounts"]:
         ether = account["ether"].partition(".")[0]
         accounts.add_row(str(account["dev_account"]), account["address"], account["balance"], ether)
-    console.print(contracts, accounts)
-    console.print("Everybody knows these accounts' keys: nothing here is worth anything. Commands find the chain by")
-    console.print(f"  --chain {shown['chain_file']}", markup=False)
-    console.print("and pay with --dev-account N: `moray node stake 100 --dev-account 1`, `moray task submit ...`")
+    console.print(contracts)
+    console.print(accounts)
+    console.print(
+        "Everybody knows these accounts' keys, and nothing here is worth anything. Commands find this chain by"
+    )
+    console.print(f"--chain {shown['chain_file']} and pay from an account with --dev-account N:", markup=False)
+    console.print(f"  moray node stake 100 --dev-account 1 --chain {shown['chain_file']}", markup=False)
+
+
+def _address_column() -> Column:
+    """To be copied whole from a narrow terminal, too."""
+    return Column("address", min_width=ADDRESS_CHARACTERS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,6 +32,9 @@ def doctor(
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Also dial routers at addresses that are not public.")
     ] = False,
+    chain: Annotated[
+        Path | None, typer.Option("--chain", metavar="FILE", help="Look up the node's stake on this chain.")
+    ] = None,
     slots: Annotated[int, typer.Option("--slots", min=1, help="How many experts this machine is to host.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,7 +47,7 @@ def doctor(
     with Console(stderr=True, quiet=as_json).status("examining this machine"):
         from moray.nodes.doctor import Place, diagnose
 
-        found = diagnose(Place(path, directory, slots, device, allow_private), join_string)
+        found = diagnose(Place(path, directory, slots, device, allow_private, chain), join_string)
     is_fit = all(finding.state != "problem" for finding in found)
     if as_json:
         print(json.dumps({"is_fit": is_fit, "findings": [asdict(finding) for finding in found]}))

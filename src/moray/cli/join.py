@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -12,12 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from moray.cli.chain_access import CHAIN_FILE, ChainOption, read_chain
 from moray.cli.doctor import show_findings
 from moray.cli.key import KeystoreOption, keystore_path
 from moray.cli.network import JsonOption, StateDir, terminated_as_interrupt
 from moray.cli.passwords import PasswordFile, password
 from moray.config import read_settings
-from moray.errors import BadSetting, ClusterError
+from moray.errors import BadSetting, ClusterError, MorayError
 from moray.nodes.node_state import NodeState, read_node
 from moray.nodes.state import open_state_dir
 
@@ -132,20 +134,39 @@ def leave(state_dir: StateDir = None, as_json: JsonOption = False) -> None:
         Console(stderr=True).print("left" if was_there else "no node runs from this state directory", highlight=False)
 
 
-def status(state_dir: StateDir = None, as_json: JsonOption = False) -> None:
-    """Show the node of a state directory, and how each router sees it and why."""
+def status(chain: ChainOption = None, state_dir: StateDir = None, as_json: JsonOption = False) -> None:
+    """Show the node of a state directory, how each router sees it and why, and with a chain what it has at stake."""
     from moray.nodes.leaving import views
 
     state = read_node(open_state_dir(state_dir))
     if state is None:
         raise ClusterError("no node runs from this state directory; start one with `moray node join`")
     seen, is_running = views(state), state.is_running
+    has_chain = chain is not None or (open_state_dir(state_dir) / CHAIN_FILE).exists()
+    stake = stake_of(state.signer, chain, state_dir) if has_chain else None
     if as_json:
-        print(json.dumps({"node": state.model_dump(mode="json"), "is_running": is_running, "routers": seen}))
+        found = {"node": state.model_dump(mode="json"), "is_running": is_running, "routers": seen}
+        print(json.dumps(found | ({"stake": stake} if has_chain else {})))
     else:
         show_node(state, is_running, seen)
+        for line in stake["lines"] if stake is not None else ():
+            Console(highlight=False, soft_wrap=True).print(line, markup=False)
     if not is_running or state.phase != "serving" or any(view["problem"] for view in seen):
         raise typer.Exit(1)
+
+
+def stake_of(signer: str, chain: Path | None, state_dir: Path | None) -> dict[str, Any]:
+    """What the registry says of the node, with lines for people; a chain that does not answer is one of them."""
+    from moray.cli.stake_desk import look, stake_fields, stake_lines
+    from moray.network_manifest import NO_SLASHER
+
+    try:
+        view, money = asyncio.run(look(read_chain(chain, state_dir), signer, NO_SLASHER))
+    except MorayError as error:
+        return {"problem": str(error), "lines": [f"stake unknown: {error}"]}
+    if view is None:
+        return {"lines": ["not registered, nothing at stake"]}
+    return stake_fields(view, money) | {"lines": stake_lines(view, money)}
 
 
 def show_node(state: NodeState, is_running: bool, seen: list[dict[str, Any]]) -> None:

@@ -21,6 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from moray.cli import register
 from moray.errors import BadSetting
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 # torch takes seconds to import, so what needs it is imported where it is used.
 
-app = typer.Typer(name="model", help="Models on disk: shard a checkpoint, inspect a folder.", no_args_is_help=True)
+app = typer.Typer(name="model", help="Models: shard a checkpoint, inspect a folder, register it.", no_args_is_help=True)
+app.command("register")(register.register)
 
 CheckpointArgument = Annotated[Path, typer.Argument(help="Folder in Hugging Face format (config.json, *.safetensors).")]
 ShardsArgument = Annotated[Path, typer.Argument(help="Folder to write the shards into; run again to continue.")]

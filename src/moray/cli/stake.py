@@ -106,6 +106,34 @@ def unbond(
     act_and_show(act, Payer(chain, keystore, password_file, dev_account), path, slasher, state_dir, as_json)
 
 
+def allot(
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="Of the free stake, in units of the currency.")],
+    slasher: Annotated[str, typer.Option("--slasher", metavar="ADDRESS", help="The contract that can take it then.")],
+    chain: ChainOption = None,
+    keystore: AccountOption = None,
+    password_file: PasswordFile = None,
+    dev_account: DevAccountOption = None,
+    node_keystore: NodeKeystore = None,
+    state_dir: StateDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a slasher take part of the free stake from now on; to leave it again takes the unbonding time."""
+
+    async def act(desk: Desk, report: Report) -> StakeView:
+        free = await desk.staking.view(desk.signer, NO_SLASHER)
+        wanted = desk.amount(amount)
+        if free is not None:
+            desk.check_own(free)
+            if wanted > free.stake.bonded:
+                raise StakeRefused(f"{desk.money.show(free.stake.bonded)} are free, not {amount}; give less")
+            report("allotting")
+            await desk.staking.allot(free.node.node_id, desk.slasher, wanted)
+        return await desk.view()
+
+    path = keystore_path(node_keystore, state_dir)
+    act_and_show(act, Payer(chain, keystore, password_file, dev_account), path, slasher, state_dir, as_json)
+
+
 def withdraw(
     chain: ChainOption = None,
     keystore: AccountOption = None,

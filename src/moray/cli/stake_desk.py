@@ -17,6 +17,7 @@ from moray.cli.accounts import open_account
 from moray.cli.amounts import parse_amount, show_amount
 from moray.cli.chain_access import open_chain, open_sender, read_chain
 from moray.errors import BadSetting, StakeRefused
+from moray.network_manifest import NO_SLASHER
 
 if TYPE_CHECKING:
     from moray.contracts.addresses import Addresses
@@ -104,6 +105,8 @@ async def open_desk(
         if key is None:
             yield Desk(Staking(chain, addresses), money, "", signer, slasher)
             return
+        if slasher != NO_SLASHER and not await chain.has_code(slasher):
+            raise BadSetting(f"--slasher {slasher} is no contract on chain {chain.chain_id}; correct it")
         async with open_sender(chain, key, state_dir) as sender:
             yield Desk(Staking(chain, addresses, sender), money, key.address, signer, slasher)
 

@@ -17,6 +17,7 @@ from moray.cli import task_watch
 from moray.cli.accounts import AccountOption, DevAccountOption, open_account
 from moray.cli.amounts import parse_amount, parse_duration, show_amount
 from moray.cli.chain_access import ChainOption, open_chain, open_sender, read_chain
+from moray.cli.ids import checked_address, parse_id, show_id
 from moray.cli.network import JsonOption, StateDir
 from moray.cli.passwords import PasswordFile
 from moray.cli.task_watch import AllowPrivate
@@ -108,7 +109,7 @@ def submit(
             resolve_within_s=resolve_within_s,
         )
         planned = await client.plan(spec, terms, key.address)
-        told = {"id": hexed(planned.id), "client": key.address, "fee": amount, "bond": terms.bond}
+        told = {"id": show_id(planned.id), "client": key.address, "fee": amount, "bond": terms.bond}
         if gasless is not None:
             signed = await client.authorize(planned, key, valid_for_s)
             write_signed(gasless, signed.encode())
@@ -126,7 +127,7 @@ def submit(
 
     async def create(client: TaskClient, planned: PlannedTask) -> None:
         if not as_json:  # before it is paid for, so that it is known whatever happens then
-            notes.print(f"task {hexed(planned.id)}")
+            notes.print(f"task {show_id(planned.id)}")
         await client.create(planned)
 
     if gasless is not None and is_waiting:
@@ -156,7 +157,7 @@ def relay(
     key = open_account(addresses.chain_id, keystore, password_file, dev_account)
 
     async def send(client: TaskClient) -> None:
-        task_id = hexed(await client.relay(signed))
+        task_id = show_id(await client.relay(signed))
         print(json.dumps({"id": task_id}) if as_json else task_id)
 
     run(addresses, send, key, state_dir=state_dir)
@@ -293,32 +294,7 @@ def the_model(model_id: str, folder: Path | None) -> bytes:
 
     if bool(model_id) == (folder is not None):
         raise BadSetting("name the model in one way: --model-id HEX or --model DIR")
-    return unhexed(model_id, "--model-id") if folder is None else bytes.fromhex(read_manifest(folder).model_id)
-
-
-def parse_id(text: str) -> bytes:
-    return unhexed(text, "ID")
-
-
-def unhexed(text: str, name: str) -> bytes:
-    """32 bytes, with or without 0x. Raises BadSetting."""
-    digits = text.removeprefix("0x")
-    if len(digits) != 64 or set(digits.lower()) - set("0123456789abcdef"):
-        raise BadSetting(f"{name} {text!r} must be 64 hex digits")
-    return bytes.fromhex(digits)
-
-
-def hexed(data: bytes) -> str:
-    return f"0x{data.hex()}"
-
-
-def checked_address(text: str, option: str) -> str:
-    """Raises BadSetting for an address without the checksum that finds typing errors."""
-    from moray.ethereum import is_checksum_address
-
-    if not is_checksum_address(text):
-        raise BadSetting(f"{option} {text!r} is no address with a checksum (EIP-55); copy it whole")
-    return text
+    return parse_id(model_id, "--model-id") if folder is None else bytes.fromhex(read_manifest(folder).model_id)
 
 
 def write_signed(path: Path, content: bytes) -> None:
@@ -368,7 +344,7 @@ def ended(record: TaskRecord, decimals: int) -> dict[str, Any]:
 
     task, state = record.task, record.state
     return {
-        "id": hexed(record.id),
+        "id": show_id(record.id),
         "status": show_status(state.status),
         "until": state.until,
         "client": task.client,

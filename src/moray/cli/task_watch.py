@@ -14,6 +14,7 @@ from rich.console import Console
 from moray.cli.accounts import AccountOption, DevAccountOption, open_account
 from moray.cli.amounts import parse_amount
 from moray.cli.chain_access import ChainOption, open_chain, open_sender, read_chain
+from moray.cli.ids import checked_address, show_id
 from moray.cli.network import JsonOption, StateDir, terminated_as_interrupt
 from moray.cli.passwords import PasswordFile
 from moray.errors import BadSetting
@@ -59,6 +60,7 @@ def watch(
     if is_challenging and (model is None or not max_bond):
         raise BadSetting("--challenge needs --model DIR to judge with and --max-bond AMOUNT")
     addresses = read_chain(chain, state_dir)
+    client = checked_address(of_client, "--client") if of_client else ""
     key = open_account(addresses.chain_id, keystore, password_file, dev_account) if is_challenging else None
 
     async def inside() -> None:
@@ -76,9 +78,8 @@ def watch(
                 sender = await stack.enter_async_context(open_sender(opened, key, state_dir))
                 challenging = Challenging(sender, market, currency, highest)
             examiner = load_examiner(model, allow_private) if model is not None else None
-            watcher = TaskWatcher(examiner, challenging, teller(as_json))
-            async for moment in follow(market, market_cursor(opened, addresses, state_dir, "watch"), poll_s):
-                await watcher.see(moment, of_client)
+            watcher = TaskWatcher(examiner, challenging, teller(as_json), client)
+            await follow(market, market_cursor(opened, addresses, state_dir, "watch"), poll_s, watcher.see)
 
     with terminated_as_interrupt():
         asyncio.run(inside())
@@ -119,8 +120,7 @@ def judge(
             sender = await stack.enter_async_context(open_sender(opened, key, state_dir))
             member = ResolverMember(key, bench, market, examiner, sender, teller(as_json))
             cursor = market_cursor(opened, addresses, state_dir, f"judge {key.address}")
-            async for moment in follow(market, cursor, poll_s):
-                await member.see(moment)
+            await follow(market, cursor, poll_s, member.see)
 
     with terminated_as_interrupt():
         asyncio.run(inside())
@@ -132,10 +132,10 @@ def teller(as_json: bool) -> Tell:
 
     def tell(known: KnownTask, what: str, **facts: object) -> None:
         if as_json:
-            print(json.dumps({"id": f"0x{known.id.hex()}", "event": what, **facts}), flush=True)
+            print(json.dumps({"id": show_id(known.id), "event": what, **facts}), flush=True)
         else:
             named = ", ".join(f"{name} {fact}" for name, fact in facts.items())
-            console.print(f"0x{known.id.hex()} {what}{': ' if named else ''}{named}")
+            console.print(f"{show_id(known.id)} {what}{': ' if named else ''}{named}")
 
     return tell
 
