@@ -204,23 +204,22 @@ def check_ends(market: Market, events: list[TaskEvent]) -> None:
     accepted = {event.id for event in events if isinstance(event, TaskAccepted)}
     ends = [event for event in events if isinstance(event, TaskClosed)]
     assert sorted(event.id for event in ends) == sorted(market.tasks)
-    for event in ends:
-        held = FEE + (BOND if event.id in accepted else 0)
-        is_challenged = event.status == Status.INCONCLUSIVE
-        shares = event.to_client, event.to_provider, event.to_challenger, event.burned
-        assert sum(shares) == held + (BOND if is_challenged else 0), short(event.id)
+    for end in ends:
+        held = FEE + (BOND if end.id in accepted else 0)
+        is_challenged = end.status == Status.INCONCLUSIVE
+        shares = end.to_client, end.to_provider, end.to_challenger, end.burned
+        assert sum(shares) == held + (BOND if is_challenged else 0), short(end.id)
         expected = {
             Status.CANCELLED: (FEE, 0, 0, 0),
             Status.EXPIRED: (FEE + BOND, 0, 0, 0),
             Status.VALID: (0, FEE + BOND, 0, 0),
             Status.INCONCLUSIVE: (FEE // 2, FEE // 2 + BOND - FEE // 2, BOND - FEE // 2, FEE),
         }
-        assert shares == expected[event.status]
-    patient = {
-        id for id, task in market.tasks.items() if task.submit_within == 600 and task.provider != DEPLOYER.address
-    }
+        assert shares == expected[end.status]
+    ours = {id: task for id, task in market.tasks.items() if task.provider != DEPLOYER.address}
+    patient = {id for id, task in ours.items() if task.submit_within == 600}
     assert patient <= accepted, "a good task was left"
-    assert all(event.status != Status.EXPIRED for event in ends if event.id in patient), "a bond was lost"
+    assert all(end.status != Status.EXPIRED for end in ends if end.id in patient), "a bond was lost"
     for event in events:
         if isinstance(event, TaskSubmitted):
             transcript = parse_transcript(event.transcript.data)
