@@ -4,24 +4,23 @@ pragma solidity 0.8.37;
 /// Bytes that are either in the call itself, and so in the chain's history, or found elsewhere by their hash.
 struct Content {
     bytes32 hash; // keccak256 of the bytes
-    bytes data; // the bytes, at most MAX_BYTES; empty: `uri` says where they are
-    string uri; // empty when `data` is not
+    bytes data; // the bytes, at most MAX_BYTES
+    string uri; // where they are when they are not in `data`; otherwise empty
 }
 
 library Contents {
     uint256 internal constant MAX_BYTES = 8192;
     uint256 internal constant MAX_URI_BYTES = 256;
 
-    /// The bytes do not hash to `hash`.
+    /// The bytes do not hash to `hash`, or neither they nor a place to find them are given.
     error ContentHashWrong();
-    /// Neither bytes nor a place to find them, or both.
-    error ContentMissing();
+    /// Both bytes and a place to find them.
+    error ContentTwice();
     error ContentTooLong();
 
     function check(bytes32 hash, bytes calldata data, string calldata uri) internal pure {
-        bool isInline = data.length != 0;
-        require(isInline != (bytes(uri).length != 0), ContentMissing());
         require(data.length <= MAX_BYTES && bytes(uri).length <= MAX_URI_BYTES, ContentTooLong());
-        require(!isInline || keccak256(data) == hash, ContentHashWrong());
+        if (bytes(uri).length == 0) require(keccak256(data) == hash, ContentHashWrong()); // also of no bytes at all
+        else require(data.length == 0, ContentTwice());
     }
 }

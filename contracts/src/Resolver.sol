@@ -9,9 +9,8 @@ import {ITaskMarket, Outcome, Task} from "./interfaces/ITaskMarket.sol";
 /// brings the signatures. Nobody can change its members; a market's clients and providers choose the resolvers they trust.
 contract Resolver is EIP712 {
     uint256 public constant MAX_MEMBERS = 32;
-    bytes32 public constant VERDICT_TYPEHASH = keccak256(
-        "Verdict(address market,bytes32 taskId,bytes32 resultHash,bytes32 transcriptHash,uint8 outcome)"
-    );
+    bytes32 public constant VERDICT_TYPEHASH =
+        keccak256("Verdict(address market,bytes32 taskId,bytes32 resultHash,bytes32 transcriptHash,uint8 outcome)");
 
     /// A whole result, told apart from any other: this market's, this task's, these bytes.
     struct Verdict {
@@ -29,6 +28,8 @@ contract Resolver is EIP712 {
     error BadSignature(address member);
     error BadCommittee();
     error TooFewSignatures(uint256 given, uint256 needed);
+    /// Each signer needs one signature.
+    error SignaturesUnpaired(uint256 signers, uint256 signatures);
 
     uint256 public immutable threshold;
     address[] private _members;
@@ -57,10 +58,8 @@ contract Resolver is EIP712 {
         address[] calldata signers,
         bytes[] calldata signatures
     ) external {
-        require(
-            signers.length >= threshold && signers.length == signatures.length,
-            TooFewSignatures(signatures.length, threshold)
-        );
+        require(signers.length == signatures.length, SignaturesUnpaired(signers.length, signatures.length));
+        require(signers.length >= threshold, TooFewSignatures(signers.length, threshold));
         bytes32 taskId = verdict.market.taskId(task);
         bytes32 digest = digestOf(taskId, verdict);
         address previous = address(0);

@@ -16,6 +16,7 @@ import {
 
 /// Inference tasks against escrow. Fee and bonds are held here, nobody owns or pauses this contract, and every state has
 /// an exit that anyone can take after a clock. A task's terms are passed with each call and proved by its id.
+// forge-lint: disable-next-item(block-timestamp): clocks run for minutes, a proposer shifts them by seconds
 contract TaskMarket is ITaskMarket, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
@@ -61,9 +62,8 @@ contract TaskMarket is ITaskMarket, ReentrancyGuardTransient {
     ) external nonReentrant returns (bytes32 id) {
         id = _open(task, spec);
         uint256 before = currency.balanceOf(address(this));
-        IReceiveWithAuthorization(address(currency)).receiveWithAuthorization(
-            task.client, address(this), task.fee, validAfter, validBefore, id, signature
-        );
+        IReceiveWithAuthorization(address(currency))
+            .receiveWithAuthorization(task.client, address(this), task.fee, validAfter, validBefore, id, signature);
         _checkReceived(before, task.fee);
     }
 
@@ -99,10 +99,12 @@ contract TaskMarket is ITaskMarket, ReentrancyGuardTransient {
 
     // -- challenge and judgement --------------------------------------------------------------------------------------
 
-    /// By anyone who puts up a bond as large as the provider's.
-    function challenge(Task calldata task) external nonReentrant {
+    /// By anyone who puts up a bond as large as the provider's. Names what it challenges: after a reorganisation another
+    /// result could be there, and a provider who swapped a bad one for a good one would win the challenger's bond.
+    function challenge(Task calldata task, bytes32 resultHash, bytes32 transcriptHash) external nonReentrant {
         (bytes32 id, State storage state) = _in(task, Status.Submitted);
         require(block.timestamp <= state.until, TooLate(state.until));
+        require(submissionOf[id] == _submission(resultHash, transcriptHash), ResultWrong());
         uint64 resolveBy = _advance(state, Status.Challenged, task.resolveWithin);
         challengerOf[id] = msg.sender;
         emit TaskChallenged(id, msg.sender, resolveBy);
@@ -142,8 +144,10 @@ contract TaskMarket is ITaskMarket, ReentrancyGuardTransient {
     }
 
     /// Tell the callback of a closed task, with the result's bytes where one was submitted and not found invalid. What
-    /// the callback does cannot undo the end; when it fails anyone may try again.
-    function callBack(Task calldata task, bytes calldata result, bytes32 transcriptHash) external nonReentrant {
+    /// the callback does cannot undo the end; when it fails anyone may try again. Not guarded against reentrance, so that
+    /// a callback can ask for its next task or withdraw: all state is written before it is called, and a failed call has
+    /// undone all that it did.
+    function callBack(Task calldata task, bytes calldata result, bytes32 transcriptHash) external {
         bytes32 id = taskId(task);
         Status status = stateOf[id].status;
         require(status >= Status.Cancelled && task.callback != address(0), WrongStatus(status));
@@ -207,6 +211,8 @@ contract TaskMarket is ITaskMarket, ReentrancyGuardTransient {
         // Half the fee of each bond is lost without a verdict, which must never be less than a party gains by that.
         require(task.bond >= task.fee, BadTerms("bond below fee"));
         require(task.resolver.code.length != 0, BadTerms("resolver is no contract"));
+        // A call to an account without code succeeds, and would count as told.
+        require(task.callback == address(0) || task.callback.code.length != 0, BadTerms("callback is no contract"));
         require(block.timestamp < task.acceptBy, BadTerms("acceptBy has passed"));
         require(task.acceptBy - block.timestamp <= MAX_WINDOW_S, BadTerms("acceptBy too far"));
         require(_isWindow(task.submitWithin), BadTerms("submitWithin"));
@@ -248,9 +254,7 @@ contract TaskMarket is ITaskMarket, ReentrancyGuardTransient {
             id,
             task,
             Status.Invalid,
-            Shares({
-                client: task.fee, provider: 0, challenger: task.bond + bounty, burned: task.bond - bounty
-            })
+            Shares({client: task.fee, provider: 0, challenger: task.bond + bounty, burned: task.bond - bounty})
         );
     }
 

@@ -19,7 +19,7 @@ struct Task {
     uint32 resolveWithin; // seconds from the challenge
     address resolver; // judges a challenge
     address callback; // is told the end; 0: nobody
-    uint32 callbackGas; // that the callback gets at least
+    uint32 callbackGas; // that the callback gets, exactly
     bytes32 salt; // makes two equal tasks two
 }
 
@@ -67,7 +67,7 @@ interface ITaskMarket {
     error NotClient(address caller);
     error NotProvider(address caller);
     error NotResolver(address caller);
-    /// The judged result is not the one that was submitted.
+    /// The result that is challenged, judged or told is not the one that was submitted.
     error ResultWrong();
     /// The currency delivered another amount than asked for (it takes a fee, or rebases).
     error CurrencyUnsound(uint256 asked, uint256 received);
@@ -86,7 +86,7 @@ interface ITaskMarket {
     function cancel(Task calldata task) external;
     function accept(Task calldata task) external;
     function submit(Task calldata task, Content calldata result, Content calldata transcript) external;
-    function challenge(Task calldata task) external;
+    function challenge(Task calldata task, bytes32 resultHash, bytes32 transcriptHash) external;
     function resolve(Task calldata task, bytes32 resultHash, bytes32 transcriptHash, Outcome outcome) external;
     function close(Task calldata task) external;
     function callBack(Task calldata task, bytes calldata result, bytes32 transcriptHash) external;

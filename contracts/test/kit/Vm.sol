@@ -51,6 +51,8 @@ interface Vm {
     function assertEq(bool left, bool right, string calldata message) external pure;
     function assertEq(uint256 left, uint256 right) external pure;
     function assertEq(uint256 left, uint256 right, string calldata message) external pure;
+    function assertEq(int256 left, int256 right) external pure;
+    function assertEq(int256 left, int256 right, string calldata message) external pure;
     function assertEq(address left, address right) external pure;
     function assertEq(address left, address right, string calldata message) external pure;
     function assertEq(bytes32 left, bytes32 right) external pure;
@@ -65,6 +67,8 @@ interface Vm {
     function assertLt(uint256 left, uint256 right, string calldata message) external pure;
     function assertLe(uint256 left, uint256 right) external pure;
     function assertLe(uint256 left, uint256 right, string calldata message) external pure;
+    function assertLt(int256 left, int256 right, string calldata message) external pure;
+    function assertLe(int256 left, int256 right, string calldata message) external pure;
     function assertGt(uint256 left, uint256 right) external pure;
     function assertGt(uint256 left, uint256 right, string calldata message) external pure;
     function assertGe(uint256 left, uint256 right) external pure;
