@@ -69,12 +69,11 @@ async def world() -> AsyncIterator[World]:
 
 
 async def until(outbox: Outbox, key: str, is_so: Callable[[IntentState], bool], timeout_s: float = 60.0) -> IntentState:
-    """The intent, as soon as it is so; what it is instead if that takes too long."""
+    """The intent, as soon as somebody put it and it is so."""
     async with asyncio.timeout(timeout_s):
         while True:
             state = outbox.state(key)
-            assert state is not None
-            if is_so(state):
+            if state is not None and is_so(state):
                 return state
             await asyncio.sleep(ROUND_S)
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from eth_account.typed_transactions import TypedTransaction
 from eth_keys.backends.coincurve import CoinCurveECCBackend
 from eth_keys.backends.native.main import NativeECCBackend
 from eth_keys.constants import SECPK1_N
 from eth_keys.datatypes import PrivateKey
+from hexbytes import HexBytes
 from hypothesis import given
 from hypothesis import strategies as st
 from ray import cloudpickle
@@ -164,3 +166,15 @@ def test_coincurve_and_pure_python_agree(private_key: bytes, digest: bytes) -> N
     recovered = slow.backend.ecdsa_recover(digest, signature)
     assert recovered == fast.backend.ecdsa_recover(digest, signature)
     assert recovered.to_checksum_address() == NodeKey.from_bytes(private_key).address
+
+
+@given(private_key=PRIVATE_KEYS, tx_nonce=st.integers(0, 2**63), data=st.binary(max_size=100))
+def test_a_signed_transaction_is_of_the_key_and_says_what_was_asked(
+    private_key: bytes, tx_nonce: int, data: bytes
+) -> None:
+    key = NodeKey.from_bytes(private_key)
+    fields = {"type": 2, "chainId": 31337, "nonce": tx_nonce, "to": COW_ADDRESS, "data": data, "value": 1}
+    raw = key.sign_transaction(fields | {"gas": 21000, "maxFeePerGas": 7, "maxPriorityFeePerGas": 3})
+    assert Account.recover_transaction(raw) == key.address
+    said = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+    assert (said["nonce"], bytes(said["data"]), said["chainId"]) == (tx_nonce, data, 31337)

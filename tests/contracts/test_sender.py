@@ -142,8 +142,8 @@ def test_a_raised_base_fee_makes_it_offer_more_for_the_same_tx_nonce(play: Calla
             await mine_until_ended(here, outbox, *(f"mint {number}" for number in range(3)))
             for number in range(3):
                 mined = await outbox.wait(f"mint {number}")
-                state = outbox.state(f"mint {number}")
-                assert state is not None and mined.tx_hash in state.tx_hashes[1:]
+                ended = outbox.state(f"mint {number}")
+                assert ended is not None and mined.tx_hash in ended.tx_hashes[1:]
                 assert await here.minted(number) == 1
         assert await here.num_sent() == 3
 

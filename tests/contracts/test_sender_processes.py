@@ -12,15 +12,14 @@ import pytest
 
 from moray.contracts.intents import IntentStatus
 from moray.contracts.outbox import Outbox
-from moray.contracts.outbox_journal import Journal
 from moray.contracts.writer_lock import writer_lock
 from postgres_kit import postgres
-from sender_kit import ROUND_S, SIGNER, World, start_asking, until, world
+from sender_kit import SIGNER, World, start_asking, until, world
 
 NUM_SENDS, NUM_PROCESSES = 200, 4
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     with ExitStack() as stack:
         yield stack.enter_context(postgres()) if request.param == "postgres" else f"sqlite:///{tmp_path / 'outbox'}"
@@ -39,7 +38,11 @@ async def check_each_once(here: World, outbox: Outbox) -> None:
     assert [await here.minted(number) for number in range(NUM_SENDS)] == [1] * NUM_SENDS
 
 
-@pytest.mark.parametrize("is_one_killed", [False, True])
+@pytest.mark.parametrize(
+    ("database_url", "is_one_killed"),
+    [("sqlite", False), ("sqlite", True), ("postgres", True)],
+    indirect=["database_url"],
+)
 def test_200_sends_of_one_signer_from_four_processes(database_url: str, is_one_killed: bool) -> None:
     share = NUM_SENDS // NUM_PROCESSES
 
@@ -48,7 +51,7 @@ def test_200_sends_of_one_signer_from_four_processes(database_url: str, is_one_k
         async with world() as here:
             processes = [start_asking(here, database_url, 0, share)]
             try:
-                await until_put(outbox, "mint 0")
+                await until(outbox, "mint 0", lambda state: True)
                 processes += [
                     start_asking(here, database_url, first, share) for first in range(share, NUM_SENDS, share)
                 ]
@@ -68,12 +71,7 @@ def test_200_sends_of_one_signer_from_four_processes(database_url: str, is_one_k
     asyncio.run(scene())
 
 
-async def until_put(outbox: Outbox, key: str) -> None:
-    async with asyncio.timeout(60):
-        while outbox.state(key) is None:
-            await asyncio.sleep(ROUND_S)
-
-
+@pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
 def test_the_writers_lock_is_one_mans_and_of_one_signer(database_url: str) -> None:
     outbox, other = Outbox(database_url), Outbox(database_url)
     first, second = (writer_lock(each.engine, 31337, SIGNER.address) for each in (outbox, other))
@@ -87,16 +85,3 @@ def test_the_writers_lock_is_one_mans_and_of_one_signer(database_url: str) -> No
     elsewhere.release()
     outbox.close()
     other.close()
-
-
-def test_two_journals_see_the_same(database_url: str) -> None:
-    async def scene() -> None:
-        outbox = Outbox(database_url)
-        async with world() as here:
-            outbox.put("a", 31337, SIGNER.address, here.mint(1))
-            outbox.put("b", 1, SIGNER.address, here.mint(1))
-            waiting = Journal(outbox.engine, 31337, SIGNER.address).waiting()
-            assert [intent.call for intent in waiting] == [here.mint(1)]
-        outbox.close()
-
-    asyncio.run(scene())
