@@ -17,6 +17,17 @@ RUN pip install --constraint constraints.txt 'setuptools>=80' && \
 COPY . .
 RUN pip install --no-deps --no-build-isolation .
 
+# The development chain of the compose profile "chain", and nothing of Moray's.
+FROM node:22-slim AS chain
+WORKDIR /opt/chain
+COPY package.json package-lock.json ./
+RUN npm install --no-save --no-audit --no-fund && \
+    install --directory --mode 0700 --owner node --group node /var/lib/chain
+ENV PATH=/opt/chain/node_modules/.bin:$PATH
+COPY deploy/chain.sh /opt/moray/deploy/
+USER node
+CMD ["/opt/moray/deploy/chain.sh"]
+
 FROM python:3.11-slim
 # Kernels are compiled for the CPU at hand when first used, and kept in the volume.
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 XDG_CACHE_HOME=/var/lib/moray/cache

@@ -32,11 +32,13 @@ class OpenNetwork:
 
 
 @contextmanager
-def open_network(model: Path, folder: Path, env: Mapping[str, str] | None = None) -> Iterator[OpenNetwork]:
-    """A router without experts of its own, and its signed manifest."""
+def open_network(
+    model: Path, folder: Path, *options: str, env: Mapping[str, str] | None = None
+) -> Iterator[OpenNetwork]:
+    """A router without experts of its own, and its signed manifest; ``options`` are of `moray up`."""
     write_secret(folder / "password", PASSWORD)
-    options = ("--nodes", "0", "--public-host", "127.0.0.1", "--public-port", "0")
-    with network_of(model, folder / "router", *options, env=env) as network:
+    usual = ("--nodes", "0", "--public-host", "127.0.0.1", "--public-port", "0")
+    with network_of(model, folder / "router", *usual, *options, env=env) as network:
         new_key(folder, "owner")
         signed = run(
             "network",

@@ -15,8 +15,9 @@ import yaml
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if name != "chain"}  # that run Moray itself
 IN_IMAGE = "/opt/moray/deploy/"
-SCRIPTS = ("router.sh", "expert.sh", "secrets.sh", "ray.sh")
+SCRIPTS = ("router.sh", "expert.sh", "secrets.sh", "ray.sh", "chain.sh")
 # Of the shell or the image; everything else that a script reads must come from the compose file.
 GIVEN = {"PATH", "0"}
 
@@ -32,6 +33,13 @@ def last_stage() -> list[tuple[str, str]]:
     instructions = dockerfile()
     first = max(i for i, (name, _) in enumerate(instructions) if name == "FROM")
     return instructions[first:]
+
+
+def chain_stage() -> list[tuple[str, str]]:
+    instructions = dockerfile()
+    starts = [i for i, (name, _) in enumerate(instructions) if name == "FROM"]
+    (first,) = [i for i in starts if instructions[i][1].endswith(" AS chain")]
+    return instructions[first : starts[starts.index(first) + 1]]
 
 
 def script_of(service: str) -> Path:
@@ -63,7 +71,7 @@ def substituted(value: Any) -> set[str]:
 
 
 def test_there_are_one_router_expert_nodes_and_the_secrets() -> None:
-    assert set(SERVICES) == {"secrets", "router", "expert"}
+    assert set(OURS) == {"secrets", "router", "expert"}
     assert SERVICES["expert"]["deploy"]["replicas"] == SERVICES["router"]["environment"]["MORAY_NODES"]
     assert "container_name" not in SERVICES["expert"]  # it could not be scaled
     assert "hostname" not in SERVICES["expert"]  # nodes would share one name
@@ -71,7 +79,10 @@ def test_there_are_one_router_expert_nodes_and_the_secrets() -> None:
 
 def test_only_the_gateway_is_published_and_on_the_loopback_interface_only() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"router": ["127.0.0.1:${MORAY_PORT:-8000}:8000"]}
+    assert published == {
+        "router": ["127.0.0.1:${MORAY_PORT:-8000}:8000"],
+        "chain": ["127.0.0.1:${MORAY_CHAIN_PORT:-8545}:8545"],
+    }
     assert SERVICES["router"]["environment"]["MORAY_HTTP_PORT"] == "8000"
     assert not any("network_mode" in service and service["network_mode"] != "none" for service in SERVICES.values())
 
@@ -93,7 +104,7 @@ def test_a_service_has_no_privileges(name: str) -> None:
     assert not any("docker.sock" in source for source, _ in mounts(name).values())
 
 
-@pytest.mark.parametrize("name", ["router", "expert"])
+@pytest.mark.parametrize("name", ["router", "expert", "chain"])
 def test_memory_is_limited_by_a_variable(name: str) -> None:
     assert substituted(SERVICES[name]["deploy"]["resources"]["limits"]["memory"])
 
@@ -104,7 +115,7 @@ def test_model_and_secrets_are_at_the_same_path_everywhere() -> None:
     model = SERVICES["router"]["environment"]["MORAY_MODEL"]
     assert mounts("router")[state] == ("state", False) == mounts("secrets")[state]
     assert mounts("router")[model][1] is True
-    for service in SERVICES.values():
+    for service in OURS.values():
         assert service["environment"]["RAY_AUTH_TOKEN_PATH"] == f"{state}/ray_token"
         assert service["environment"]["MORAY_STATE_DIR"] == state
 
@@ -119,10 +130,18 @@ def test_nodes_start_after_the_secrets_are_made() -> None:
 def test_a_command_exists_is_in_the_image_and_gets_every_variable_that_it_reads(name: str) -> None:
     script = script_of(name)
     assert os.access(script, os.X_OK)
-    copied = {Path(word).name for kind, rest in last_stage() if kind == "COPY" for word in rest.split()}
+    stage = chain_stage() if name == "chain" else last_stage()
+    copied = {Path(word).name for kind, rest in stage if kind == "COPY" for word in rest.split()}
     assert script.name in copied
     missing = read_variables(sourced(script)) - GIVEN - set(SERVICES[name]["environment"])
     assert missing == set()
+
+
+def test_the_development_chain_runs_only_when_it_is_asked_for_and_knows_nothing_of_the_network() -> None:
+    chain = SERVICES["chain"]
+    assert chain["profiles"] == ["chain"] and chain["build"]["target"] == "chain"
+    assert mounts("chain") == {"/var/lib/chain": ("chain", False)} and chain["networks"] == ["front"]
+    assert "--state /var/lib/chain/" in script_of("chain").read_text()
 
 
 def test_no_environment_holds_a_secret() -> None:
@@ -137,7 +156,7 @@ def test_scripts_stop_at_the_first_error_and_open_nothing_more(script: str) -> N
     if script != "ray.sh":
         assert text.startswith("#!/usr/bin/env bash\n") and "\nset -euo pipefail\n" in text
     assert not stat.S_IMODE(path.stat().st_mode) & 0o022
-    assert "RAY_AUTH_MODE=token" in sourced(path) or script == "secrets.sh"
+    assert "RAY_AUTH_MODE=token" in sourced(path) or script in ("secrets.sh", "chain.sh")
     assert "--dashboard-host" not in text
     if script == "router.sh":
         assert "--include-dashboard=false" in text
@@ -145,9 +164,10 @@ def test_scripts_stop_at_the_first_error_and_open_nothing_more(script: str) -> N
 
 def test_the_image_is_slim_and_does_not_run_as_root() -> None:
     bases = [rest.split()[0] for name, rest in dockerfile() if name == "FROM"]
-    assert bases == ["python:3.11-slim"] * 2
-    users = [rest for name, rest in last_stage() if name == "USER"]
-    assert users and users[-1].split(":")[0] not in ("root", "0")
+    assert bases == ["python:3.11-slim", "node:22-slim", "python:3.11-slim"]
+    for stage in (last_stage(), chain_stage()):
+        users = [rest for name, rest in stage if name == "USER"]
+        assert users and users[-1].split(":")[0] not in ("root", "0")
 
 
 def test_the_image_checks_the_routers_health() -> None:

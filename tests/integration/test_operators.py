@@ -32,7 +32,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenNetwork]:
     folder: Path = tmp_path_factory.mktemp("operators")
     write_random_checkpoint(folder / "checkpoint", CONFIG, seed=4)
     write_shards(folder / "checkpoint", folder / "shards")
-    with open_network(folder / "shards", folder, ENV) as network:
+    with open_network(folder / "shards", folder, env=ENV) as network:
         yield network
 
 

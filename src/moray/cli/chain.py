@@ -32,8 +32,11 @@ def up(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="On 127.0.0.1; 0: a free one.")] = 8545,
     block_time: Annotated[
         int,
-        typer.Option("--block-time", min=0, max=3600, metavar="S", help="0: a block for each transaction only."),
+        typer.Option("--block-time", min=1, max=3600, metavar="S", help="A chain_block every S seconds."),
     ] = 1,
+    url: Annotated[
+        str, typer.Option("--url", metavar="URL", help="Start none: put the contracts on this development chain.")
+    ] = "",
     state_dir: StateDir = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,8 +46,7 @@ def up(
     directory = open_state_dir(state_dir)
     with hold_lock(directory, LOCK), Console(stderr=True, quiet=as_json).status("starting anvil") as line:
         chain = DevelopmentChain(directory)
-        url = chain.start(port, block_time)
-        addresses = asyncio.run(chain.equip(url, lambda text: line.update(text)))
+        addresses = asyncio.run(chain.equip(url or chain.start(port, block_time), lambda text: line.update(text)))
         shown = asyncio.run(describe(addresses, chain.file))
     show(shown, as_json)
 

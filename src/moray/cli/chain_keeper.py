@@ -20,7 +20,7 @@ STATE_FILE = "anvil-state.json"
 def main() -> None:
     directory, port, block_time_s = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     signals = {signal.SIGTERM, signal.SIGINT}
-    with Anvil(block_time_s or None, directory / STATE_FILE, port=port) as anvil:
+    with Anvil(block_time_s, directory / STATE_FILE, port=port) as anvil:
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # after its start: a child inherits the mask
         write_private(directory / URL_FILE, anvil.url.encode())
         signal.sigwait(signals)

@@ -6,16 +6,21 @@ import json
 import tempfile
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from moray.cli.demo_chain import demo_chain
 from moray.cli.launch import LaunchOptions, launch, summarise
 from moray.cli.network import show_network, terminated_as_interrupt
+from moray.cli.stake_desk import show_stake, stake_fields
 from moray.nodes.cluster import stop_cluster
+from moray.nodes.state import open_state_dir
 
+STAKED = 100  # units of the test currency
 PROMPT = "A moray waits in the reef"
 MAX_LINE_BYTES = 1 << 20
 
@@ -25,20 +30,28 @@ def demo(
     tokens: Annotated[int, typer.Option("--tokens", min=1, max=1024, help="Tokens to stream.")] = 64,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Make a small random model, start a network of expert nodes, stream tokens from it, stop everything."""
+    """Make a small random model, start a chain and a network of expert nodes, stake, stream tokens, stop everything."""
     from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
 
     console = Console(stderr=as_json)
-    with terminated_as_interrupt(), tempfile.TemporaryDirectory(prefix="moray-demo-") as scratch:
+    with (
+        terminated_as_interrupt(),
+        tempfile.TemporaryDirectory(prefix="moray-demo-") as scratch,
+        ExitStack() as running,
+    ):
         model = Path(scratch) / "demo-model"
         with console.status("making a small model of the DeepSeek-V3 architecture") as line:
             write_random_checkpoint(model, DEMO_CONFIG, seed=0)
+            chain = running.enter_context(demo_chain(open_state_dir(Path(scratch) / "chain"), line.update))
+            staked, money = chain.stake(STAKED, line.update)
             options = LaunchOptions(model, nodes, 1, 1, "127.0.0.1", 0, 0, Path(scratch) / "state")
-            record = launch(options, lambda text: line.update(text))
+            record = launch(options, line.update)
         try:
-            summary = summarise(record)
+            summary = summarise(record) | {"chain_id": chain.addresses.chain_id, "stake": stake_fields(staked, money)}
             if not as_json:
                 show_network(summary, as_json=False)
+                console.print(f"\nOn chain {chain.addresses.chain_id}, which lives on this machine:", highlight=False)
+                show_stake(staked, money, as_json=False)
                 console.print("The weights are random, so the text means nothing; every token crossed the nodes above.")
                 console.print(PROMPT, style="bold", end="", highlight=False, markup=False)
             text = ""

@@ -86,6 +86,7 @@ class DevelopmentChain:
     async def equip(self, url: str, report: Callable[[str], None]) -> Addresses:
         """The contracts behind ``url``: those of the chain's file where they are there, otherwise new ones, and test
         currency for the development accounts."""
+        self._refuse_another()
         if self.file.exists():
             addresses = read_addresses(self.file).model_copy(update={"rpc_urls": (url,)})
             async with open_chain(addresses) as chain:
