@@ -25,6 +25,8 @@ SCRIPTS = (
     "gateway",
     "placement",
     "failure",
+    "replay",
+    "judging",
 )
 HERE = Path(__file__).parent
 

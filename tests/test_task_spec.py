@@ -13,7 +13,7 @@ from fuzz_kit import amounts, mutate_json, run_cases
 from moray.errors import BadTaskSpec, BadTranscript
 from moray.task_spec import MAX_SPEC_BYTES, SpecMessage, TaskSpec, encode_spec, parse_spec
 from moray.transcript import MAX_TRANSCRIPT_BYTES, Transcript, encode_transcript, parse_transcript
-from task_kit import SPECS, TRANSCRIPTS
+from task_spec_kit import SPECS, TRANSCRIPTS
 
 CHAT = TaskSpec(
     messages=(SpecMessage(role="user", content="Where do eels go?"),),

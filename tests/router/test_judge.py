@@ -30,7 +30,7 @@ from moray.router.tokenizer import ModelTokenizer
 from moray.task_spec import SpecMessage, TaskSpec, encode_spec, parse_spec
 from moray.transcript import Transcript, encode_transcript
 from moray.types import DataAddress
-from task_kit import SPECS
+from task_spec_kit import SPECS
 
 NAME = "demo"
 EOS = 1
@@ -100,7 +100,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     write_random_checkpoint(root / "float32", DEMO_CONFIG, seed=1)
     write_random_checkpoint(root / "other", DEMO_CONFIG, seed=2)
     for numeric_class in ("int8", "int4"):
-        write_shards(root / "float32", root / numeric_class, numeric_class=numeric_class)  # type: ignore[arg-type]
+        write_shards(root / "float32", root / numeric_class, numeric_class=numeric_class)
     return {name: root / name for name in ("float32", "other", "int8", "int4")}
 
 
