@@ -19,9 +19,8 @@ from moray.contracts.intents import Mined
 from moray.contracts.market import TaskEvent, TaskMarket
 from moray.contracts.outbox import Outbox
 from moray.contracts.sender import Sender
-from moray.contracts.tasks import Content, Status
+from moray.contracts.tasks import MAX_INLINE_BYTES, Content, Status
 from moray.errors import BadInput, CallFailed, ChainRefused, DownloadFailed, OutboxConflict
-from moray.experts.keccak import keccak
 from moray.router.contents import ContentStore
 from moray.router.task_costs import Size
 from moray.router.task_decisions import (
@@ -203,11 +202,13 @@ class TaskActs:
 
     def _content(self, data: bytes) -> Content:
         """In the call, or kept where others can fetch it before the chain says that it is there."""
+        if 0 < len(data) <= MAX_INLINE_BYTES:
+            return Content.of(data)
         return Content.of(data, f"{self._parts.content_url}/content/{self._parts.contents.put(data)}")
 
     async def _call_back(self, known: KnownTask) -> str:
         delivery = self._parts.store.delivery(known.id)
-        call = self._parts.market.call_back(known.task, delivery.result, keccak(delivery.transcript))
+        call = self._parts.market.call_back(known.task, delivery.result, self._content(delivery.transcript).hash)
         try:
             return _line(await self._send(CALL_BACK, known.id.hex(), call))
         finally:

@@ -12,11 +12,11 @@ from math import ceil
 from moray.contracts.tasks import MAX_INLINE_BYTES, NOBODY, Task
 
 GAS_APPROVE = 60_000
-GAS_ACCEPT = 170_000
-GAS_SUBMIT = 130_000
-GAS_CLOSE = 170_000
-GAS_CALL_BACK = 110_000  # without what the callback itself may use
-GAS_WITHDRAW = 80_000
+GAS_ACCEPT = 100_000
+GAS_SUBMIT = 110_000
+GAS_CLOSE = 150_000  # of a challenged one, where four accounts get something for the first time
+GAS_CALL_BACK = 100_000  # without what the callback itself may use
+GAS_WITHDRAW = 60_000
 GAS_PER_BYTE = 40  # of calldata, the floor price of EIP-7623; more than calldata and log together
 
 RESULT_BYTES_PER_TOKEN = 16  # few tokens are longer

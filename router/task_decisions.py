@@ -255,11 +255,13 @@ def plan(tasks: Iterable[KnownTask], now: Situation, limits: Limits) -> Plan:
     # An acceptance on its way takes from the allowance at some moment. Only when there is none is its size sure.
     is_accepting = any(isinstance(step, Accept) for step in now.busy.values())
     can_accept = not now.is_paying and not is_accepting and now.allowance >= bonds
-    accepted = {known.id for known in wanted} if can_accept else set()
+    chosen = {known.id for known in wanted}
     at_gateway = Counter(type(step) for step in now.busy.values())
     for task_id, step in steps.items():
-        if isinstance(step, Accept) and task_id not in accepted:
+        if isinstance(step, Accept) and task_id not in chosen:
             steps[task_id] = Wait("for its turn, or for money for its bond and its gas")
+        elif isinstance(step, Accept) and not can_accept:
+            steps[task_id] = Wait("for its bond to be approved")
         elif isinstance(step, Examine | Generate):
             at_gateway[type(step)] += 1
             if at_gateway[type(step)] > limits.max_generating:

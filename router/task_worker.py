@@ -135,12 +135,12 @@ class TaskWorker:
 
     def _begin(self, task_id: bytes, step: Step, gateway: GatewayFacts | None) -> None:
         if isinstance(step, Ignore | Wait):
-            if task_id not in self._busy and self._reasons.get(task_id) != step.reason:
+            is_old_news = self._known[task_id].status.is_final and task_id not in self._reasons  # from before the start
+            if task_id not in self._busy and self._reasons.get(task_id) != step.reason and not is_old_news:
                 self._reasons[task_id] = step.reason
                 self._tell(Told(type(step).__name__.lower(), step.reason, task_id))
             return
         self._busy[task_id] = step
-        self._reasons.pop(task_id, None)
         self._start(task_id, name_of(step), self._acts.act(self._known[task_id], step, gateway))
 
     def _start(self, subject: bytes, name: str, act: Coroutine[None, None, str]) -> None:

@@ -108,13 +108,13 @@ async def serve(
     tell: Callable[[Told], None],
 ) -> None:
     """Until it is cancelled. ``folder`` is the state directory."""
+    from moray.architecture import read_architecture
     from moray.contracts.currency import Currency
     from moray.contracts.cursor import EventCursor
     from moray.contracts.deploy import check_deployed
     from moray.contracts.market import TaskMarket
     from moray.contracts.outbox import Outbox
     from moray.contracts.sender import Sender
-    from moray.experts.source import open_model
     from moray.guarded_http import Fetcher
     from moray.router.contents import CONTENT_FOLDER, ContentStore
     from moray.router.task_acts import Parts, TaskActs
@@ -124,7 +124,7 @@ async def serve(
     from moray.router.tokenizer import ModelTokenizer
 
     database_url = settings.database.get_secret_value() or f"sqlite:///{folder / OUTBOX}"
-    architecture, tokenizer = open_model(model).architecture, ModelTokenizer.load(model)
+    architecture, tokenizer = read_architecture(model), ModelTokenizer.load(model)
     async with AsyncExitStack() as stack:
         chain = await stack.enter_async_context(open_chain(addresses))
         await check_deployed(chain, addresses)
