@@ -92,6 +92,7 @@ interface ITaskMarket {
     function callBack(Task calldata task, bytes calldata result, bytes32 transcriptHash) external;
     function withdraw(address account) external;
     function taskId(Task calldata task) external view returns (bytes32);
+    function owed(address account) external view returns (uint256);
 }
 
 /// What a contract that asks for a task may implement to be told its end.

@@ -14,15 +14,12 @@ interface Vm {
     function startPrank(address sender) external;
     function stopPrank() external;
     function warp(uint256 timestamp) external;
-    function roll(uint256 blockNumber) external;
     function chainId(uint256 id) external;
     function getBlockTimestamp() external view returns (uint256); // block.timestamp is taken as constant by the optimizer
 
     // -- what accounts have --
-    function deal(address account, uint256 wei_) external;
     function etch(address account, bytes calldata code) external;
-    function store(address account, bytes32 slot, bytes32 value) external;
-    function load(address account, bytes32 slot) external view returns (bytes32);
+    function cool(address account) external; // as at the start of a transaction, where the first touch costs more
     function label(address account, string calldata name) external;
     function snapshotState() external returns (uint256 id);
     function revertToState(uint256 id) external returns (bool);
@@ -35,9 +32,7 @@ interface Vm {
     function expectRevert() external;
     function expectRevert(bytes4 selector) external;
     function expectRevert(bytes calldata data) external;
-    function expectPartialRevert(bytes4 selector) external;
     function expectEmit(address emitter) external;
-    function expectCall(address callee, bytes calldata data) external;
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
     function assume(bool condition) external pure;
@@ -74,14 +69,8 @@ interface Vm {
     function assertGe(uint256 left, uint256 right) external pure;
     function assertGe(uint256 left, uint256 right, string calldata message) external pure;
 
-    // -- files and snapshots of gas --
+    // -- gas and text --
     function snapshotGasLastCall(string calldata name) external returns (uint256 gas);
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256 gas);
-    function readFile(string calldata path) external view returns (string memory);
-    function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
-    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
-    function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
-    function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
-    function parseJsonString(string calldata json, string calldata key) external pure returns (string memory);
     function toString(uint256 value) external pure returns (string memory);
 }

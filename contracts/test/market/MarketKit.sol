@@ -9,6 +9,7 @@ import {TestCurrency} from "../TestCurrency.sol";
 import {TestKit} from "../kit/TestKit.sol";
 
 /// A market with a currency, a committee of three of which two must agree, and one of each party with money.
+// forge-lint: disable-next-item(unsafe-typecast): numbers of tests are small, or meant to be cut
 abstract contract MarketKit is TestKit {
     uint256 internal constant START_S = 1_800_000_000;
     uint256 internal constant PURSE = 1_000_000e6; // of each party at the start

@@ -6,6 +6,7 @@ import {ITaskMarket, Outcome, Status, Task} from "../../src/interfaces/ITaskMark
 import {MarketKit} from "./MarketKit.sol";
 
 /// Who gets what at each end, for any fee and bond; and that nobody gains by forcing one.
+// forge-lint: disable-next-item(unsafe-typecast): numbers of tests are small, or meant to be cut
 contract MoneyTest is MarketKit {
     // -- shares -------------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import {ITaskMarket, Outcome, Status, Task} from "../../src/interfaces/ITaskMark
 import {MarketKit} from "./MarketKit.sol";
 
 /// Each step of a task: what it does, whom and when it refuses.
+// forge-lint: disable-next-item(unsafe-typecast): numbers of tests are small, or meant to be cut
 contract StepsTest is MarketKit {
     uint256 private constant NUM_STATUSES = uint256(Status.Inconclusive) + 1;
 
