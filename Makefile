@@ -15,14 +15,17 @@ help:            ## show this list
 
 init: $(STAMP) $(TOOLS)  ## create .venv with pinned packages, compile kernels; chain tools from npm
 
+# Slither's package asks for a web3 below 8, for a tool of it that is not used here; what else it needs is in `dev`.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt 'torch>=2.13,<2.14' 'setuptools>=80'
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	$(RUN)/python -m pip install --quiet --constraint constraints.txt --no-deps slither-analyzer
 	$(RUN)/python -c 'import moray.router.backbone'  # compiles its kernels
 	touch $(STAMP)
 
 # Nothing but the two commands is taken from the Python package: its own launchers start a second process for each.
+# npm's launchers of forge and anvil end with 0 whatever happened (tried with 1.7.1), so the programs take their places.
 # Not `npm ci`: it refuses a lock file without every platform's binaries, also those that a registry does not have.
 $(TOOLS): $(STAMP) package.json package-lock.json
 	command -v npm >/dev/null || { \
@@ -31,6 +34,7 @@ $(TOOLS): $(STAMP) package.json package-lock.json
 	  ln -sf "$$package/bin/node" $(RUN)/node && \
 	  ln -sf "$$package/lib/node_modules/npm/bin/npm-cli.js" $(RUN)/npm; }
 	npm install --no-save --no-audit --no-fund --loglevel error
+	cd node_modules/.bin && for tool in forge anvil; do ln -sf ../@foundry-rs/$$tool-*/bin/$$tool $$tool; done
 	touch $(TOOLS)
 
 check: $(STAMP) $(TOOLS)  ## lint and types

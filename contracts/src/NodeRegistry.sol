@@ -210,6 +210,8 @@ contract NodeRegistry is EIP712, ReentrancyGuardTransient {
         require(signers[signer].nodeId == 0, SignerTaken(signer));
         require(block.timestamp <= deadline, ProofExpired(deadline));
         bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(SIGNER_TYPEHASH, msg.sender, signer, deadline)));
+        // What is left out is a detail of the problem.
+        // slither-disable-next-line unused-return
         (address proved, ECDSA.RecoverError problem,) = ECDSA.tryRecoverCalldata(digest, proof);
         require(problem == ECDSA.RecoverError.NoError && proved == signer, BadSignerProof());
         signers[signer] = Signer({nodeId: nodeId, since: uint64(block.timestamp), until: 0});

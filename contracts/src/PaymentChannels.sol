@@ -58,6 +58,8 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
     error CurrencyUnsound(uint256 asked, uint256 received);
 
     IERC20 public immutable currency;
+    // Written through references, which slither does not follow.
+    // slither-disable-next-line uninitialized-state
     mapping(bytes32 channel => State) public stateOf;
 
     constructor(IERC20 currency_) EIP712("Moray PaymentChannels", "1") {
@@ -84,6 +86,8 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
     function claim(Channel calldata channel, Voucher calldata voucher, bytes calldata signature) external nonReentrant {
         bytes32 id = channelId(channel);
         require(voucher.channel == id, WrongChannel(id));
+        // What is left out is a detail of the problem.
+        // slither-disable-next-line unused-return
         (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecoverCalldata(digestOf(voucher), signature);
         require(problem == ECDSA.RecoverError.NoError && signer == channel.signer, BadVoucher());
         State storage state = stateOf[id];
