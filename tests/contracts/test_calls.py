@@ -20,7 +20,7 @@ from moray.contracts.resolver import Resolver
 from moray.contracts.tasks import NOBODY, Content, Outcome, Status, task_id
 from moray.errors import Reverted
 from moray.experts.keccak import keccak
-from moray.experts.model_identity import SPECIFICATION, model_id, table_digest
+from moray.experts.model_identity import SPECIFICATION, model_identity, table_digest
 from moray.experts.random_checkpoint import TINY_CONFIG
 from moray.experts.weight_root import tree_shape
 
@@ -224,7 +224,7 @@ def test_a_models_record_has_the_id_that_its_folder_has(weight_root: bytes | Non
         weight_root=weights,
         manifest_digest=b"\3" * 32,
     )
-    assert record.id.hex() == model_id(a, "int8", weight_root, b"\3" * 32)
+    assert record.id.hex() == model_identity(a, "int8", weight_root, b"\3" * 32).id
 
 
 def test_a_payment_channels_life(anvil: Anvil) -> None:
