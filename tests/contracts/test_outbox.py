@@ -27,8 +27,6 @@ SIGNER, MARKET = "0x" + "11" * 20, "0x" + "22" * 20
 CALL = Call(MARKET, b"\1\2", ExpectedEvent(MARKET, (b"\3" * 32, b"\4" * 32)), "accept task 0x12ab", value_wei=2**200)
 LOG = Log(MARKET, (b"\3" * 32,), b"\xff\0", 7, b"\6" * 32, b"\5" * 32, 0)
 MINED = Mined(b"\5" * 32, 7, b"\6" * 32, 50_000, 2**80, (LOG,))
-    b"\5" * 32, 7, b"\6" * 32, 50_000, 2**80, (Log(MARKET, (b"\3" * 32,), b"\xff\0", 7, b"\6" * 32, b"\5" * 32, 0),)
-)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
