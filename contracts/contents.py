@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from eth_utils.crypto import keccak
+
 from moray.contracts.tasks import Content
 from moray.errors import ContentUnavailable, DownloadFailed, UnsafeAddress
 from moray.quoting import quoted
@@ -16,12 +18,12 @@ Fetch = Callable[[str, int], bytes]  # URL, limit in bytes; raises DownloadFaile
 
 async def content_bytes(content: Content, fetch: Fetch) -> bytes:
     """The bytes that hash to ``content.hash``. Raises ContentUnavailable where nobody gives them."""
-    if content.data:
+    if not content.uri:
         return content.data  # the market has compared it with the hash
     try:
         data = await asyncio.to_thread(fetch, content.uri, MAX_FETCHED_BYTES)
     except (DownloadFailed, UnsafeAddress) as error:
         raise ContentUnavailable(f"nothing was fetched from {quoted(content.uri)}: {error}") from None
-    if Content.of(data, content.uri).hash != content.hash:
+    if keccak(data) != content.hash:
         raise ContentUnavailable(f"{quoted(content.uri)} gives other bytes than those that were submitted")
     return data

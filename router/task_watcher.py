@@ -66,9 +66,12 @@ class TaskWatcher:
             self._tell(known, "not challenged", reason=refusal)
             return
         name, bond = f"0x{known.id.hex()} by {means.sender.address}", known.task.bond
+        _, result_hash, transcript_hash = submission_of(known)
         try:
             await means.sender.send(f"approve bond of {name}", means.currency.approve(means.market.address, bond))
-            await means.sender.send(f"challenge {name}", means.market.challenge(known.task))
+            await means.sender.send(
+                f"challenge {name}", means.market.challenge(known.task, result_hash, transcript_hash)
+            )
         except CallFailed as error:  # somebody was faster, or the window is over
             self._tell(known, "not challenged", reason=str(error))
         else:

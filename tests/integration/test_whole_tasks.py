@@ -315,7 +315,9 @@ def test_a_resolver_that_stays_silent_leaves_both_sides_with_the_same_small_loss
             task = (await client.record(task_id)).task
             await deliver_wrong(stage, there, task)
             await there.send(there.currency.approve(there.market.address, task.bond), CHALLENGER.address)
-            await there.send(there.market.challenge(task), CHALLENGER.address)
+            submitted = (await client.record(task_id)).delivery
+            challenge = there.market.challenge(task, submitted.result.hash, submitted.transcript.hash)
+            await there.send(challenge, CHALLENGER.address)
             with pytest.raises(TaskNotReady, match="waits for its resolver"):
                 await client.refund(task_id)
             await there.later(86_401)
