@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from eth_account import Account
-from eth_account.typed_transactions import TypedTransaction
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_keys.backends.coincurve import CoinCurveECCBackend
 from eth_keys.backends.native.main import NativeECCBackend
 from eth_keys.constants import SECPK1_N

@@ -26,6 +26,7 @@ from local_gateway import local_gateway, tiny_model
 from moray.contracts.anvil import DEVELOPMENT_KEYS, Anvil
 from moray.contracts.log import as_int
 from moray.contracts.market import TaskAccepted, TaskClosed, TaskEvent, TaskSubmitted
+from moray.contracts.task_record import read_record
 from moray.contracts.tasks import Content, Status, Task, short
 from moray.experts.source import open_model
 from moray.router.task_costs import GAS_ACCEPT, GAS_APPROVE, GAS_CLOSE, GAS_PER_BYTE, GAS_SUBMIT, GAS_WITHDRAW
@@ -118,9 +119,13 @@ class Market:
         """Every one of the third kind that can be."""
         for task_id, task in self.tasks.items():
             if task.challenge_window == 25:
-                state, now_s = await self.there.market.state(task_id), (await self.there.chain.head()).timestamp
+                chain, market = self.there.chain, self.there.market
+                state, now_s = await market.state(task_id), (await chain.head()).timestamp
                 if state.status == Status.SUBMITTED and now_s + 3 < state.until:
-                    await self.there.send(self.there.market.challenge(task), CHALLENGER.address)
+                    record = await read_record(chain, market, task_id, self.first_block, agreed=False)
+                    done = record.delivery
+                    call = market.challenge(task, done.result.hash, done.transcript.hash)
+                    await self.there.send(call, CHALLENGER.address)
 
     async def is_served(self) -> bool:
         """All that the worker has to do with is over, and paid out."""
