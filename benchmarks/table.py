@@ -25,6 +25,7 @@ SCRIPTS = (
     "gateway",
     "placement",
     "failure",
+    "gas",
 )
 HERE = Path(__file__).parent
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-import forge
 import pytest
 
+import forge
 from moray.contracts.artifacts import ContractName
 
 ABI = forge.ROOT / "contracts" / "abi"

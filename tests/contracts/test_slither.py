@@ -44,7 +44,8 @@ def test_slither_does_find_what_is_wrong(tmp_path: Path) -> None:
         "// SPDX-License-Identifier: Apache-2.0\npragma solidity 0.8.37;\n"
         "contract Drain { error No(); mapping(address => uint256) owed;\n"
         "  function take() external { require(owed[msg.sender] != 0, No());\n"
-        '    (bool good,) = msg.sender.call{value: owed[msg.sender]}(""); require(good, No()); owed[msg.sender] = 0; } }\n',
+        '    (bool good,) = msg.sender.call{value: owed[msg.sender]}(""); require(good, No());\n'
+        "    owed[msg.sender] = 0; } }\n",
         encoding="utf-8",
     )
     report = tmp_path / "slither.json"
