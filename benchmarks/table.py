@@ -27,6 +27,7 @@ SCRIPTS = (
     "failure",
     "replay",
     "judging",
+    "gas",
 )
 HERE = Path(__file__).parent
 
