@@ -139,9 +139,9 @@ class TaskMarket:
             "submit a result of", "submit", "TaskSubmitted", task, result.as_struct(), transcript.as_struct()
         )
 
-    def challenge(self, task: Task) -> Call:
-        """By anyone, who has approved the bond."""
-        return self._step("challenge", "challenge", "TaskChallenged", task)
+    def challenge(self, task: Task, result_hash: bytes, transcript_hash: bytes) -> Call:
+        """By anyone, who has approved the bond. The hashes are those of what is challenged."""
+        return self._step("challenge", "challenge", "TaskChallenged", task, result_hash, transcript_hash)
 
     def close(self, task: Task) -> Call:
         return self._step("close", "close", "TaskClosed", task)

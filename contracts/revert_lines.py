@@ -10,8 +10,8 @@ REVERT_LINES = {
     "BadTerms": "the task's terms are refused: {reason}; correct them",
     "CallbackAlreadyDone": "the task's callback was told already; there is nothing left to do",
     "CallbackGasTooLow": "the callback is promised {needed} gas; send the call with more",
-    "ContentHashWrong": "the bytes are not those of the hash; send the right ones",
-    "ContentMissing": "a content needs either its bytes or a place to find them, and not both",
+    "ContentHashWrong": "the bytes are not those of the hash, or missing; send the right ones or a place to find them",
+    "ContentTwice": "a content is either in the call or at its URI, and not both; leave one out",
     "ContentTooLong": "a content is too long; at most 8192 bytes go into a call, and 256 bytes of a URI",
     "NotClient": "{caller} is not the task's client; use the client's account",
     "NotProvider": "{caller} is not the task's provider; use the provider's account",
@@ -25,6 +25,7 @@ REVERT_LINES = {
     "BadSignature": "{member} did not sign this verdict; ask for its signature again",
     "NotAscending": "addresses must be given in ascending order, each once",
     "NotMember": "{account} is not a member of the resolver's committee; leave its signature out",
+    "SignaturesUnpaired": "there are {signers} signers and {signatures} signatures; each needs one",
     "TooFewSignatures": "the resolver needs {needed} signatures and got {given}; gather more",
     # NodeRegistry
     "AlreadySlashed": "the stake was slashed for {ref} already; once is all there is",

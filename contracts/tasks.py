@@ -67,7 +67,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Bytes that are in a call itself, or elsewhere under their hash: exactly one of ``data`` and ``uri`` is empty."""
+    """Bytes that are in a call itself, or with ``uri`` elsewhere under their hash; then ``data`` is empty."""
 
     hash: bytes
     data: bytes
@@ -75,12 +75,12 @@ class Content:
 
     @classmethod
     def of(cls, data: bytes, uri: str = "") -> Content:
-        """Inline up to MAX_INLINE_BYTES; empty and longer bytes are at ``uri``. Raises BadInput where it is missing."""
-        if 0 < len(data) <= MAX_INLINE_BYTES:
+        """Inline up to MAX_INLINE_BYTES, longer ones at ``uri``. Raises BadInput where that is missing."""
+        if len(data) <= MAX_INLINE_BYTES:
             return cls(keccak(data), data, "")
         if not uri:
             raise BadInput(
-                f"a content of {len(data)} bytes is not in the call (1 to {MAX_INLINE_BYTES} are); say where it is"
+                f"a content of {len(data)} bytes is too long for a call ({MAX_INLINE_BYTES}); say where it is"
             )
         return cls(keccak(data), b"", uri)
 

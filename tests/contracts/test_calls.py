@@ -43,7 +43,7 @@ def test_a_tasks_life_as_calls_states_and_typed_events(anvil: Anvil) -> None:
             state = await market.state(id, agreed=True)
             assert (state.status, state.provider, state.challenger) == (Status.SUBMITTED, PROVIDER.address, NOBODY)
             assert state.submission == keccak(RESULT.hash + TRANSCRIPT.hash) and not state.is_called_back
-            logs += await there.send(market.challenge(task), CHALLENGER.address)
+            logs += await there.send(market.challenge(task, RESULT.hash, TRANSCRIPT.hash), CHALLENGER.address)
             resolver = Resolver(there.chain, there.addresses.resolver)
             verdict = market.address, id, RESULT.hash, TRANSCRIPT.hash, Outcome.INVALID
             signatures = {
@@ -83,8 +83,9 @@ def test_the_other_ends_and_the_callback_are_calls_too(anvil: Anvil) -> None:
             market = there.market
             for key in (CLIENT, PROVIDER):
                 await there.fund(key.address)
-            # Whoever has no code accepts every callback.
-            task = await there.task(callback=CHALLENGER.address, callback_gas=50_000)
+            callback = "0x" + "77" * 20
+            await there.chain.endpoints[0].request("anvil_setCode", callback, "0x00")  # STOP: it takes every call
+            task = await there.task(callback=callback, callback_gas=50_000)
             id = market.id_of(task)
             await there.send(market.create(task, SPEC), CLIENT.address)
             await there.send(market.accept(task), PROVIDER.address)
