@@ -82,7 +82,9 @@ class ResolverMember:
         _, result_hash, transcript_hash = submission
         call = bench.resolver.resolve(known.task, self._market, result_hash, transcript_hash, own.outcome, enough)
         try:
-            await self._sender.send(f"resolve 0x{known.id.hex()} by {self._sender.address}", call)
+            await self._sender.send(
+                f"resolve {result_hash.hex()} of 0x{known.id.hex()} by {self._sender.address}", call
+            )
         except CallFailed as error:  # another member was faster, or the time is over
             self._tell(known, "not resolved", reason=str(error))
         else:

@@ -69,9 +69,8 @@ class TaskWatcher:
         _, result_hash, transcript_hash = submission_of(known)
         try:
             await means.sender.send(f"approve bond of {name}", means.currency.approve(means.market.address, bond))
-            await means.sender.send(
-                f"challenge {name}", means.market.challenge(known.task, result_hash, transcript_hash)
-            )
+            call = means.market.challenge(known.task, result_hash, transcript_hash)
+            await means.sender.send(f"challenge {result_hash.hex()} of {name}", call)
         except CallFailed as error:  # somebody was faster, or the window is over
             self._tell(known, "not challenged", reason=str(error))
         else:
