@@ -13,6 +13,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 ///
 /// Whoever relies on stake must ask for what is allotted to a slasher that they trust (`stakes`). An operator can allot
 /// the rest to a slasher of its own and take it out through that one without waiting.
+// forge-lint: disable-next-item(block-timestamp): clocks run for hours to weeks, a proposer shifts them by seconds
 contract NodeRegistry is EIP712, ReentrancyGuardTransient {
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
@@ -190,7 +191,7 @@ contract NodeRegistry is EIP712, ReentrancyGuardTransient {
         stake.unbonding -= (taken - fromBonded).toUint128();
         bondedOf[nodeId] -= fromBonded;
         owed[beneficiary] += taken;
-        jailedUntil[nodeId] = uint64(block.timestamp + JAIL_TIME_S);
+        jailedUntil[nodeId] = (block.timestamp + JAIL_TIME_S).toUint64();
         emit Slashed(nodeId, msg.sender, ref, taken, beneficiary);
     }
 

@@ -26,6 +26,7 @@ struct Voucher {
 ///
 /// A voucher is a key's signature and nothing else: a contract's (ERC-1271) could be withdrawn after the work is done, and
 /// so could a key's if the account's code were asked, which its owner can set at any time (EIP-7702).
+// forge-lint: disable-next-item(block-timestamp): clocks run for hours to weeks, a proposer shifts them by seconds
 contract PaymentChannels is EIP712, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 

@@ -89,6 +89,7 @@ contract ModelRegistryTest is TestKit {
         bytes memory encoded = abi.encode(model);
         field = bound(field, 0, 11);
         bit = bound(bit, 0, field < 8 ? 31 : 255);
+        // forge-lint: disable-next-line(unsafe-typecast)
         encoded[32 * field + 31 - bit / 8] ^= bytes1(uint8(1 << (bit % 8)));
         Model memory other = abi.decode(encoded, (Model));
         vm.assertNotEq(_registry.modelId(model), _registry.modelId(other));

@@ -17,10 +17,10 @@ contract NodeRegistryTest is RegistryKit {
     // -- construction --
 
     function test_unbondingMustOutlastClaimsAndTheirDispute() external {
-        uint256 needed = uint256(CLAIM_WINDOW_S) + 48 hours;
+        uint64 needed = CLAIM_WINDOW_S + 48 hours;
         vm.expectRevert(abi.encodeWithSelector(NodeRegistry.UnbondingTooShort.selector, needed, needed));
-        new NodeRegistry(currency, uint64(needed), CLAIM_WINDOW_S);
-        vm.assertEq(new NodeRegistry(currency, uint64(needed) + 1, CLAIM_WINDOW_S).unbondingTime(), needed + 1);
+        new NodeRegistry(currency, needed, CLAIM_WINDOW_S);
+        vm.assertEq(new NodeRegistry(currency, needed + 1, CLAIM_WINDOW_S).unbondingTime(), needed + 1);
     }
 
     function test_unbondingCannotBeEndless() external {
@@ -212,7 +212,7 @@ contract NodeRegistryTest is RegistryKit {
         uint256 time = skip(UNBONDING_TIME_S - 1);
         unbond(nodeId, address(slasher), 1);
         skip(1);
-        vm.expectRevert(abi.encodeWithSelector(NodeRegistry.StillUnbonding.selector, uint64(time) + UNBONDING_TIME_S));
+        vm.expectRevert(abi.encodeWithSelector(NodeRegistry.StillUnbonding.selector, time + UNBONDING_TIME_S));
         registry.release(nodeId, address(slasher));
     }
 
