@@ -93,7 +93,7 @@ async def act_at_random(there: Deployed, tasks: list[Task], chance: random.Rando
     try:
         await there.send(call, sender.address)
     except Reverted:
-        # Not an empty block: an empty one of the same second in its place is the same block, and nothing is reorganised.
+        # Not an empty block: another empty one of the same second in its place is the same block.
         await there.send(there.currency.mint(PROVIDER.address, 1), PROVIDER.address)
 
 
