@@ -88,7 +88,9 @@ def demo(
 
 
 def show_paid(paid: PaidTask, console: Console) -> None:
-    console.print(f"On the chain a wallet asked for {TASK_TOKENS} tokens more: task {paid.task_id[:18]}.., {paid.status}.")
+    console.print(
+        f"On the chain a wallet asked for {TASK_TOKENS} tokens more: task {paid.task_id[:18]}.., {paid.status}."
+    )
     for who, (before, after) in (("client", paid.client), ("provider", paid.provider)):
         console.print(f"  the {who} had {before} {paid.symbol} and has {after}", highlight=False)
 

@@ -79,7 +79,7 @@ async def have_answered(
             task_id = await client.submit(encode_spec(spec), terms)
             record = await client.wait(task_id)
             async with asyncio.timeout(PAID_TIMEOUT_S):
-                while await client.currency.balance(provider.address) <= before[1]:
+                while await client.currency.balance(provider.address) <= before[1]:  # noqa: ASYNC110 - of the chain
                     await asyncio.sleep(POLL_S)
         after = [await client.currency.balance(account) for account in accounts]
         moved = [
