@@ -41,7 +41,7 @@ def find_anvil() -> Path:
                 return native[0]
         elif found.is_file():
             return found
-    raise ClusterError("anvil, the development chain, is not installed; run `npm ci` in Moray's source folder")
+    raise ClusterError("anvil, the development chain, is not installed; run `make init` in Moray's source folder")
 
 
 class Anvil:
