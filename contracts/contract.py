@@ -76,11 +76,14 @@ class Contract:
         return interface(self.name).events[name].topic
 
     def decode_log(self, log: Log) -> Event | None:
-        """None for a log that is not this contract's, or of no event that it has."""
+        """None for a log that is not this contract's, or of no event that it has or could have made."""
         entry = interface(self.name).events_by_topic.get(log.topics[0]) if log.topics else None
         if entry is None or log.address != self.address:
             return None
-        args = decode_event(entry, log)
+        try:
+            args = decode_event(entry, log)
+        except ValueError:  # an endpoint invents; a reader that stopped here would stop here for ever
+            return None
         return Event(entry.name, args, log.address, log.block_number, log.block_hash, log.tx_hash, log.log_index)
 
 

@@ -10,14 +10,29 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
+from eth_abi.codec import ABIDecoder
+from eth_abi.decoding import StringDecoder
 from eth_abi.exceptions import DecodingError, EncodingError
+from eth_abi.registry import BaseEquals, registry
 from eth_utils.abi import abi_to_signature, collapse_if_tuple
 from eth_utils.crypto import keccak
 
 from moray.contracts.artifacts import ContractName, load
 from moray.contracts.log import Log
 from moray.ethereum import to_checksum_address
+
+class _AnyString(StringDecoder):
+    """No contract looks whether a string is UTF-8, so a stranger's need not be: what is none becomes U+FFFD."""
+
+    def __init__(self) -> None:
+        super().__init__(handle_string_errors="replace")
+
+
+_REGISTRY = registry.copy()
+_REGISTRY.unregister_decoder("string")
+_REGISTRY.register_decoder(BaseEquals("string"), _AnyString, label="string")
+_DECODER = ABIDecoder(_REGISTRY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +102,7 @@ def decode_values(parameters: Sequence[Parameter], data: bytes) -> tuple[Any, ..
     """Raises ValueError for bytes that are no such values."""
     kinds = [parameter.kind for parameter in parameters]
     try:
-        values = decode(kinds, data)
+        values = _DECODER.decode(kinds, data)
     except (DecodingError, OverflowError) as error:
         raise ValueError(str(error)) from None
     return tuple(_readable(kind, value) for kind, value in zip(kinds, values, strict=True))

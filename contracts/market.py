@@ -166,10 +166,15 @@ class TaskMarket:
         return [self.contract.event_topic(kind.__name__) for kind in get_args(TaskEvent)]
 
     def events(self, logs: Iterable[Log]) -> list[TaskEvent]:
-        """The tasks' among ``logs``, in their order; what else is there is left out."""
+        """The tasks' among ``logs``, in their order; what else is there is left out, and so is a task whose terms are
+        not those of its id: its URI is no UTF-8, so that nobody here could name these terms, or an endpoint lies."""
         decoded = ((self.contract.decode_log(log), log) for log in logs)
         typed = (_typed(event, log) for event, log in decoded if event is not None)
-        return [event for event in typed if event is not None]
+        return [
+            event
+            for event in typed
+            if event is not None and not (isinstance(event, TaskCreated) and self.id_of(event.task) != event.id)
+        ]
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
