@@ -13,9 +13,9 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from moray.contracts.chain import Chain, ChainBlock
 from moray.contracts.cursor_tables import blocks, cursors, log_columns, log_of, logs, tables
@@ -67,6 +67,7 @@ class EventCursor:
         self._addresses = frozenset(addresses)
         self._from_block = from_block
         self._range = FIRST_RANGE
+        self._read_to: _Known | Literal["unread"] | None = "unread"  # what this process was told last; None: of nothing
         self._filter: dict[str, Any] = {"address": sorted(addresses)}
         if topics:
             self._filter["topics"] = [[f"0x{topic.hex()}" for topic in sorted(topics)]]
@@ -77,18 +78,22 @@ class EventCursor:
         """All that are on the chain as far as the cursor has read it, in the chain's order."""
         query = select(logs).where(logs.c.cursor == self._name).order_by(logs.c.block_number, logs.c.log_index)
         with reading(self._engine).begin() as connection:
+            self._read_to = self._newest(connection)
             for row in connection.execution_options(yield_per=_LOGS_A_PAGE).execute(query).mappings():
                 yield log_of(row)
 
     async def poll(self) -> Change:
         """Read on: up to the head, or one range of old blocks. Raises ChainUnreachable and ChainRefused; then nothing
-        has changed, and the next poll tries again."""
+        has changed, and the next poll tries again. ChainError where another process has read on with this cursor: what
+        it was told is not told here."""
         known = await asyncio.to_thread(self._known_blocks)
+        tip = known[0] if known else None
+        if self._read_to not in ("unread", tip):
+            raise self._shared()
         kept = await self._newest_on_chain(known)
         fetched = await self._fetch(kept)
-        tip = known[0][0] if known else None
-        await asyncio.to_thread(self._store, tip, kept[0], fetched)
-        is_rolled_back = tip is not None and kept[0] < tip
+        self._read_to = await asyncio.to_thread(self._store, tip, kept[0], fetched)
+        is_rolled_back = tip is not None and kept[0] < tip[0]
         return Change(kept[0] if is_rolled_back else None, fetched.logs, fetched.is_current)
 
     def close(self) -> None:
@@ -182,18 +187,28 @@ class EventCursor:
 
     def _known_blocks(self) -> list[_Known]:
         """Newest first."""
-        query = select(blocks.c.number, blocks.c.hash).where(blocks.c.cursor == self._name)
         with reading(self._engine).begin() as connection:
-            return [(row.number, row.hash) for row in connection.execute(query.order_by(blocks.c.number.desc()))]
+            return self._blocks(connection)
 
-    def _store(self, tip: int | None, kept: int, fetched: _Fetched) -> None:
+    def _blocks(self, connection: Connection, limit: int | None = None) -> list[_Known]:
+        query = select(blocks.c.number, blocks.c.hash).where(blocks.c.cursor == self._name)
+        rows = connection.execute(query.order_by(blocks.c.number.desc()).limit(limit))
+        return [(row.number, row.hash) for row in rows]
+
+    def _newest(self, connection: Connection) -> _Known | None:
+        return next(iter(self._blocks(connection, 1)), None)
+
+    def _shared(self) -> ChainError:
+        return ChainError(
+            f"another process reads with the event cursor {self._name!r}; end one, or give each its own --state-dir"
+        )
+
+    def _store(self, tip: _Known | None, kept: int, fetched: _Fetched) -> _Known | None:
+        """What is the newest then."""
         with self._engine.begin() as connection:
-            newest = select(func.max(blocks.c.number)).where(blocks.c.cursor == self._name)
-            if connection.execute(newest).scalar_one() != tip:
-                raise ChainError(
-                    f"another process reads with the event cursor {self._name}; give each a name of its own"
-                )
-            if tip is not None and kept < tip:
+            if self._newest(connection) != tip:
+                raise self._shared()
+            if tip is not None and kept < tip[0]:
                 self._forget_after(connection, kept)
             if fetched.logs:
                 connection.execute(insert(logs), [log_columns(self._name, log) for log in fetched.logs])
@@ -202,6 +217,7 @@ class EventCursor:
                 connection.execute(insert(blocks), rows)
                 old = blocks.c.number <= fetched.blocks[-1].number - KEPT_BLOCKS
                 connection.execute(delete(blocks).where(blocks.c.cursor == self._name, old))
+            return self._newest(connection)
 
     def _forget_after(self, connection: Connection, number: int) -> None:
         connection.execute(delete(logs).where(logs.c.cursor == self._name, logs.c.block_number > number))

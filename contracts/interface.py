@@ -22,6 +22,7 @@ from moray.contracts.artifacts import ContractName, load
 from moray.contracts.log import Log
 from moray.ethereum import to_checksum_address
 
+
 class _AnyString(StringDecoder):
     """No contract looks whether a string is UTF-8, so a stranger's need not be: what is none becomes U+FFFD."""
 

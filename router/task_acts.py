@@ -36,6 +36,7 @@ from moray.router.task_decisions import (
     Payment,
     Submit,
 )
+from moray.router.task_following import catch_up
 from moray.router.task_gateway import TaskGateway
 from moray.router.task_log import KnownTask
 from moray.router.task_request import plan_task
@@ -100,15 +101,9 @@ class TaskActs:
     def all_events(self) -> list[TaskEvent]:
         return self._parts.market.events(self._parts.cursor.logs())
 
-    async def new_events(self) -> tuple[list[TaskEvent], bool]:
-        """Up to the chain's head, since the last call; and whether some that were told before are none any more."""
-        events: list[TaskEvent] = []
-        is_reorganised, is_current = False, False
-        while not is_current:
-            change = await self._parts.cursor.poll()
-            events += self._parts.market.events(change.added)
-            is_reorganised, is_current = is_reorganised or change.rolled_back_to is not None, change.is_current
-        return events, is_reorganised
+    async def catch_up(self, known: dict[bytes, KnownTask]) -> None:
+        """Bring ``known`` up to the chain's head; after a reorganisation it is all that there ever was."""
+        await catch_up(known, self._parts.market, self._parts.cursor)
 
     async def money(self) -> Money:
         chain, market, currency = self._parts.chain, self._parts.market, self._parts.currency

@@ -34,7 +34,7 @@ async def follow(
     fold(known, market.events(cursor.logs()))
     while True:
         try:
-            await _catch_up(known, market, cursor)
+            await catch_up(known, market, cursor)
             changed = tuple(id for id, task in known.items() if told.get(id) != task)
             await see(Moment((await market.chain.head()).timestamp, known, changed))
             told = dict(known)
@@ -43,7 +43,9 @@ async def follow(
         await asyncio.sleep(poll_s)
 
 
-async def _catch_up(known: dict[bytes, KnownTask], market: TaskMarket, cursor: EventCursor) -> None:
+async def catch_up(known: dict[bytes, KnownTask], market: TaskMarket, cursor: EventCursor) -> None:
+    """Bring ``known`` up to the chain's head. A cursor tells each event once, so what was read before an error is in it
+    too. Raises ChainError."""
     is_current = False
     while not is_current:  # a cursor reads an old chain in pieces
         change = await cursor.poll()

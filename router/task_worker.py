@@ -97,12 +97,7 @@ class TaskWorker:
             self._start(PAYMENT, name, self._acts.pay(planned.payment))
 
     async def _catch_up(self) -> None:
-        """Learn of new events; after a reorganisation, of all of them again."""
-        events, is_reorganised = await self._acts.new_events()
-        if is_reorganised:
-            self._known.clear()
-            events = self._acts.all_events()
-        fold(self._known, events)
+        await self._acts.catch_up(self._known)
         for known in list(self._known.values()):
             if known.status.is_final and known.provider != self._acts.account:
                 self._forget(known.id)

@@ -334,8 +334,30 @@ def test_two_that_read_under_one_name_are_told(anvil: Anvil, tmp_path: Path) -> 
             one, two = (cursor_of(there, tmp_path / "cursor.sqlite") for _ in range(2))
             results = await asyncio.gather(one.poll(), two.poll(), return_exceptions=True)
             (refused,) = [result for result in results if isinstance(result, BaseException)]
-            assert isinstance(refused, ChainError) and "a name of its own" in str(refused)
+            assert isinstance(refused, ChainError) and "another process reads" in str(refused)
             one.close()
             two.close()
+
+    asyncio.run(live())
+
+
+def test_who_was_not_told_what_another_process_read_is_told_that_and_not_silence(anvil: Anvil, tmp_path: Path) -> None:
+    async def live() -> None:
+        async with deployed(anvil) as there:
+            one, two, three = (cursor_of(there, tmp_path / "cursor.sqlite") for _ in range(3))
+            await catch_up(one)
+            assert list(two.logs()) == []
+            await there.fund(CLIENT.address)
+            await there.send(there.market.create(await there.task(), SPEC), CLIENT.address)
+            assert len((await one.poll()).added) == 1
+            with pytest.raises(ChainError, match="another process reads"):
+                await two.poll()  # it would go on behind the event
+            assert len(list(three.logs())) == 1
+            await there.mine(1)
+            await three.poll()
+            with pytest.raises(ChainError, match="another process reads"):
+                await one.poll()
+            for cursor in (one, two, three):
+                cursor.close()
 
     asyncio.run(live())

@@ -49,9 +49,7 @@ def test_a_task_whose_uri_is_no_text_is_left_out_and_those_beside_it_are_told(ma
 
 def test_a_result_whose_uri_is_no_text_is_told_so_that_it_can_be_challenged(market: TaskMarket) -> None:
     result, transcript = (bytes(31) + b"\1", b"", MARK), Content.of(b"{}").as_struct()
-    log = log_of(
-        market, "TaskSubmitted", [bytes(32), address_topic(PROVIDER.address)], [10**9, result, transcript]
-    )
+    log = log_of(market, "TaskSubmitted", [bytes(32), address_topic(PROVIDER.address)], [10**9, result, transcript])
     (told,) = market.events([log])
     assert isinstance(told, TaskSubmitted) and told.result.hash == result[0]
 

@@ -145,7 +145,7 @@ async def serve(
                     EventCursor(
                         chain,
                         database_url,
-                        f"task worker {addresses.task_market}",
+                        f"task worker {key.address} {addresses.task_market}",
                         [addresses.task_market],
                         market.event_topics(),
                         addresses.deployed_at_block,
