@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from moray.contracts.calls import Call
@@ -49,48 +51,51 @@ class ChainAccount:
         self._confirmations = confirmations
 
     async def view(self) -> ChainView:
-        head = await self._ask("eth_getBlockByNumber", "latest", False)
-        number = as_int(head["number"])
-        settled = number - self._confirmations
-        at = hex(number)
-        tx_nonce, settled_tx_nonce, balance, tip = await asyncio.gather(
-            self._ask("eth_getTransactionCount", self._address, at),
-            self._ask("eth_getTransactionCount", self._address, hex(max(settled, 0))),
-            self._ask("eth_getBalance", self._address, at),
-            self._suggested_tip(),
-        )
-        return ChainView(
-            head_number=number,
-            head_hash=as_bytes(head["hash"]),
-            settled_number=settled,
-            base_fee_wei=as_int(head.get("baseFeePerGas", 0)),
-            suggested_tip_wei=tip,
-            tx_nonce=as_int(tx_nonce),
-            settled_tx_nonce=as_int(settled_tx_nonce),
-            balance_wei=as_int(balance),
-        )
+        with self._sense():
+            head = await self._ask("eth_getBlockByNumber", "latest", False)
+            number = as_int(head["number"])
+            settled = number - self._confirmations
+            at = hex(number)
+            tx_nonce, settled_tx_nonce, balance, tip = await asyncio.gather(
+                self._ask("eth_getTransactionCount", self._address, at),
+                self._ask("eth_getTransactionCount", self._address, hex(max(settled, 0))),
+                self._ask("eth_getBalance", self._address, at),
+                self._suggested_tip(),
+            )
+            return ChainView(
+                head_number=number,
+                head_hash=as_bytes(head["hash"]),
+                settled_number=settled,
+                base_fee_wei=as_int(head.get("baseFeePerGas", 0)),
+                suggested_tip_wei=tip,
+                tx_nonce=as_int(tx_nonce),
+                settled_tx_nonce=as_int(settled_tx_nonce),
+                balance_wei=as_int(balance),
+            )
 
     async def receipt(self, tx_hash: bytes) -> Receipt | None:
-        found = await self._ask("eth_getTransactionReceipt", _hex(tx_hash))
-        if found is None or found.get("blockHash") is None:
-            return None
-        block = await self._ask("eth_getBlockByNumber", found["blockNumber"], False)
-        if block is None or block["hash"] != found["blockHash"]:
-            return None
-        mined = Mined(
-            tx_hash=tx_hash,
-            block_number=as_int(found["blockNumber"]),
-            block_hash=as_bytes(found["blockHash"]),
-            gas_used=as_int(found["gasUsed"]),
-            effective_gas_price=as_int(found["effectiveGasPrice"]),
-            logs=tuple(Log.of(log) for log in found["logs"]),
-        )
-        return Receipt(as_int(found["status"]) == 1, mined)
+        with self._sense():
+            found = await self._ask("eth_getTransactionReceipt", _hex(tx_hash))
+            if found is None or found.get("blockHash") is None:
+                return None
+            block = await self._ask("eth_getBlockByNumber", found["blockNumber"], False)
+            if block is None or block["hash"] != found["blockHash"]:
+                return None
+            mined = Mined(
+                tx_hash=tx_hash,
+                block_number=as_int(found["blockNumber"]),
+                block_hash=as_bytes(found["blockHash"]),
+                gas_used=as_int(found["gasUsed"]),
+                effective_gas_price=as_int(found["effectiveGasPrice"]),
+                logs=tuple(Log.of(log) for log in found["logs"]),
+            )
+            return Receipt(as_int(found["status"]) == 1, mined)
 
     async def estimate(self, call: Call) -> int:
-        fields = {"from": self._address, "to": call.to, "data": _hex(call.data), "value": hex(call.value_wei)}
-        # Not on "pending", which some take for granted: there the account's own transactions in the pool count already.
-        return as_int(await self._ask("eth_estimateGas", fields, "latest"))
+        with self._sense():
+            fields = {"from": self._address, "to": call.to, "data": _hex(call.data), "value": hex(call.value_wei)}
+            # Not on "pending", which some take for granted: there the account's own transactions count already.
+            return as_int(await self._ask("eth_estimateGas", fields, "latest"))
 
     async def broadcast(self, raw: bytes) -> None:
         outcomes = await asyncio.gather(*(_offer(endpoint, raw) for endpoint in self._endpoints))
@@ -98,18 +103,19 @@ class ChainAccount:
             raise first
 
     async def user_of(self, tx_nonce: int, signed_at_block: int) -> bytes | None:
-        low, high = max(0, signed_at_block - _LOOK_BACK_BLOCKS), as_int(await self._ask("eth_blockNumber"))
-        if await self._used_by(low) > tx_nonce or await self._used_by(high) <= tx_nonce:
+        with self._sense():
+            low, high = max(0, signed_at_block - _LOOK_BACK_BLOCKS), as_int(await self._ask("eth_blockNumber"))
+            if await self._used_by(low) > tx_nonce or await self._used_by(high) <= tx_nonce:
+                return None
+            while high - low > 1:  # not used up to low, used by high
+                middle = (low + high) // 2
+                low, high = (low, middle) if await self._used_by(middle) > tx_nonce else (middle, high)
+            block = await self._ask("eth_getBlockByNumber", hex(high), True)
+            for transaction in block["transactions"]:
+                is_ours = str(transaction["from"]).lower() == self._address.lower()
+                if is_ours and as_int(transaction["nonce"]) == tx_nonce:
+                    return as_bytes(transaction["hash"])
             return None
-        while high - low > 1:  # not used up to low, used by high
-            middle = (low + high) // 2
-            low, high = (low, middle) if await self._used_by(middle) > tx_nonce else (middle, high)
-        block = await self._ask("eth_getBlockByNumber", hex(high), True)
-        for transaction in block["transactions"]:
-            is_ours = str(transaction["from"]).lower() == self._address.lower()
-            if is_ours and as_int(transaction["nonce"]) == tx_nonce:
-                return as_bytes(transaction["hash"])
-        return None
 
     async def _used_by(self, number: int) -> int:
         return as_int(await self._ask("eth_getTransactionCount", self._address, hex(number)))
@@ -119,6 +125,17 @@ class ChainAccount:
             return as_int(await self._ask("eth_maxPriorityFeePerGas"))
         except ChainRefused:
             return 0  # it has no opinion; the policy's floor counts
+
+    @contextmanager
+    def _sense(self) -> Iterator[None]:
+        """An answer that is none is the endpoint's fault, to be asked again, and not the end of who asks."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise ChainRefused(
+                f"the RPC endpoint {self._endpoints[0].name} answered with what is no block, receipt or number; "
+                "use another"
+            ) from None
 
     async def _ask(self, method: str, *params: Any) -> Any:
         return await self._endpoints[0].request(method, *params)

@@ -32,7 +32,7 @@ from moray.contracts.outbox_decisions import (
     next_step,
 )
 from moray.contracts.outbox_journal import Journal
-from moray.errors import CallReverted, ChainError, Reverted
+from moray.errors import CallReverted, ChainError, ChainRefused, Reverted
 from moray.ethereum import keccak
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,10 @@ class Writer:
         view = await self._account.view()
         await self._do(self._journal.reopen, view.tx_nonce)
         for intent in await self._do(self._journal.live):
-            await self._settle(intent, view)
+            try:
+                await self._settle(intent, view)
+            except ChainRefused as error:  # perhaps of this one alone: the others must not wait for it
+                await self._note(intent, str(error))
         waiting = await self._do(self._journal.waiting)
         if waiting or gaps(view, _tx_nonces(await self._unmined(view))):
             await self._allot_all(waiting, view)
@@ -160,6 +163,9 @@ class Writer:
                 # It may only work after one before it, which is not on the chain yet.
                 if not any(earlier.id < intent.id for earlier in unmined):
                     await self._do(self._journal.refuse, intent, _as_failure(error, intent.call))
+                continue
+            except ChainRefused as error:  # as above
+                await self._note(intent, str(error))
                 continue
             match allotment(intent.call, estimate, view, self._policy, unmined, self._signer.address):
                 case Refuse(failure):

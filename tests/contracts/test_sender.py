@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chain_kit import Tamper, proxy
 from moray.contracts.calls import Call, ExpectedEvent
+from moray.contracts.chain import Chain
 from moray.contracts.fees import FeePolicy
 from moray.contracts.intents import IntentStatus
 from moray.contracts.outbox import Outbox
@@ -269,3 +272,49 @@ def test_a_development_key_signs_for_no_other_chain(play: Callable[[Scene], None
             Sender(outbox, replace(here.chain, chain_id=1), SIGNER)
 
     play(scene)
+
+
+def test_an_endpoint_that_answers_nonsense_for_a_while_does_not_end_it(play: Callable[[Scene], None]) -> None:
+    async def scene(here: World, outbox: Outbox) -> None:
+        nonsense = iter([None, [], {"number": "zz"}, {"number": "0x1"}])
+
+        def tamper(asked: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
+            is_looking = asked["method"] == "eth_getBlockByNumber" and asked["params"][0] == "latest"
+            return {**reply, "result": next(nonsense, reply["result"])} if is_looking else reply
+
+        async with lying(here, tamper) as liar, sending(liar, outbox) as sender:
+            await sender.send("one", here.mint(1))
+        assert await here.minted(1) == 1
+
+    play(scene)
+
+
+def test_a_call_that_the_endpoint_will_not_simulate_does_not_hold_up_those_behind_it(
+    play: Callable[[Scene], None],
+) -> None:
+    async def scene(here: World, outbox: Outbox) -> None:
+        def tamper(asked: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
+            is_it = (
+                asked["method"] == "eth_estimateGas" and asked["params"][0]["data"] == f"0x{here.mint(1).data.hex()}"
+            )
+            refusal = {"code": -32000, "message": "gas required exceeds allowance"}
+            return {"jsonrpc": "2.0", "id": 1, "error": refusal} if is_it else reply
+
+        async with lying(here, tamper) as liar, sending(liar, outbox) as sender:
+            outbox.put("refused", 31337, SIGNER.address, here.mint(1))
+            await sender.send("behind", here.mint(2))
+            refused = await until(outbox, "refused", lambda state: bool(state.note))
+        assert await here.minted(2) == 1 and "exceeds allowance" in refused.note
+
+    play(scene)
+
+
+@asynccontextmanager
+async def lying(here: World, tamper: Tamper) -> AsyncIterator[World]:
+    """The same chain through an endpoint that changes its answers."""
+    async with proxy(here.anvil.url, tamper) as url:
+        chain = await Chain.open([url])
+        try:
+            yield replace(here, chain=chain)
+        finally:
+            await chain.close()
