@@ -129,10 +129,11 @@ class TaskClient:
         return await read_record(self.chain, self.market, task_id, self.addresses.deployed_at_block, agreed)
 
     async def wait(self, task_id: bytes) -> TaskRecord:
-        """Until the task has ended, in whatever way."""
-        while not (await self.market.state(task_id)).status.is_final:  # noqa: ASYNC110 - of somebody else's process
+        """Until the task has ended, in whatever way, and deep enough for ``result``. Raises TaskUnknown."""
+        await self.record(task_id)
+        while not (await self.market.state(task_id, agreed=True)).status.is_final:  # noqa: ASYNC110 - of the chain
             await asyncio.sleep(POLL_S)
-        return await self.record(task_id)
+        return await self.record(task_id, agreed=True)
 
     async def result(self, task_id: bytes, is_early: bool = False) -> bytes:
         """What the task is for, compared with the hash that the market keeps. ``is_early``: also while it can still be

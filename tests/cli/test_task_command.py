@@ -16,6 +16,7 @@ from doctor_kit import free_port
 from moray.cli import main
 from moray.contracts.addresses import Addresses
 from moray.contracts.anvil import DEVELOPMENT_KEYS, Anvil
+from moray.contracts.client import TaskClient
 from moray.contracts.models import ModelRecord, ModelRegistry
 
 UNIT = 10**6
@@ -198,3 +199,17 @@ def test_what_a_client_would_regret_is_refused_before_it_pays(desk: Desk) -> Non
     desk.refused("temperature", *desk.submit("--temperature", "9"), code=2)
     desk.refused("64 hex digits", "status", "0x12", code=2)
     desk.refused("there is no task", "status", NO_TASK, code=2)
+
+
+def test_what_a_stranger_answers_commands_no_terminal_and_the_id_is_told_before(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(_: TaskClient, task_id: bytes) -> bytes:
+        return b"hi\x1b[2J"
+
+    monkeypatch.setattr(TaskClient, "wait", TaskClient.record)
+    monkeypatch.setattr(TaskClient, "result", answer)
+    code, out, err = desk.run(*desk.submit("--wait"))
+    assert (code, out) == (0, "hi?[2J\n"), err
+    code, out, err = desk.run(*desk.submit("--json"))
+    assert code == 0 and json.loads(out)["id"] in err

@@ -123,11 +123,10 @@ def submit(
         if as_json:
             print(json.dumps(told))
         else:
-            print(told["result"] if is_waiting else told["id"])
+            print(shown(told["result"]) if is_waiting else told["id"])
 
     async def create(client: TaskClient, planned: PlannedTask) -> None:
-        if not as_json:  # before it is paid for, so that it is known whatever happens then
-            notes.print(f"task {show_id(planned.id)}")
+        notes.print(f"task {show_id(planned.id)}")  # before it is paid for, so that it is known whatever happens then
         await client.create(planned)
 
     if gasless is not None and is_waiting:
