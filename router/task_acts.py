@@ -160,7 +160,7 @@ class TaskActs:
             exam = Exam(Size(len(planned.request.prompt), spec.max_tokens))
         except BadInput as error:
             exam = Exam(Size(0, 0), str(error))
-        parts.store.keep_exam(known.id, content, exam)
+        parts.store.keep_exam(known.id, b"" if exam.refusal else content, exam)  # nobody reads what was refused
         self.memory.exams[known.id] = exam
         return exam.refusal or f"{exam.size.num_prompt_tokens} tokens, up to {exam.size.max_tokens} more"
 

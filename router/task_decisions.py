@@ -54,6 +54,7 @@ class Limits:
     confirmations: int  # chain blocks on top of a creation before it is believed
     inclusion_s: int  # until a transaction is confirmed, at worst
     seconds_per_token: Fraction  # of one answer, at worst
+    seconds_per_prompt_token: Fraction  # likewise, until the answer begins
     withdraw_above: int
 
 
@@ -208,16 +209,20 @@ def refusal_of_size(known: KnownTask, size: Size, now: Situation, limits: Limits
         return f"its {num_tokens} tokens do not fit the context of {now.gateway.context_length}"
     if profit(task, gas_of_task(task, size), _gas_price(now, limits), limits.currency_per_wei) < limits.margin:
         return "its fee does not pay for the gas"
-    if expected_s(size, limits) > task.submit_within:
+    if expected_s(size, Fraction(0), limits) > task.submit_within:
         return "too little time to deliver it"
     return ""
 
 
-def expected_s(size: Size, limits: Limits) -> int:
-    """From the acceptance to the confirmed submission, at worst: with a full house, as many answers go one behind the
-    other as do not fit beside each other."""
-    rounds = ceil(limits.max_tasks / limits.max_generating)
-    return ceil(limits.seconds_per_token * size.max_tokens * rounds) + 2 * limits.inclusion_s
+def expected_s(size: Size, ahead_s: Fraction, limits: Limits) -> int:
+    """From the acceptance to the confirmed submission, at worst, when the answers that were promised before take
+    ``ahead_s`` one behind the other. They go in the order of their acceptance, so what comes later delays nobody."""
+    return ceil(ahead_s / limits.max_generating + work_s(size, limits)) + 2 * limits.inclusion_s
+
+
+def work_s(size: Size, limits: Limits) -> Fraction:
+    """Of the gateway for one answer, at worst. A long prompt takes its time however short the answer is."""
+    return limits.seconds_per_token * size.max_tokens + limits.seconds_per_prompt_token * size.num_prompt_tokens
 
 
 def _accepted(known: KnownTask, now: Situation) -> Step:
@@ -257,7 +262,8 @@ def plan(tasks: Iterable[KnownTask], now: Situation, limits: Limits) -> Plan:
     can_accept = not now.is_paying and not is_accepting and now.allowance >= bonds
     chosen = {known.id for known in wanted}
     at_gateway = Counter(type(step) for step in now.busy.values())
-    for task_id, step in steps.items():
+    for task_id in [known.id for known in sorted(ordered, key=_accepted_at)]:
+        step = steps[task_id]
         if isinstance(step, Accept) and task_id not in chosen:
             steps[task_id] = Wait("for its turn, or for money for its bond and its gas")
         elif isinstance(step, Accept) and not can_accept:
@@ -276,18 +282,22 @@ def plan(tasks: Iterable[KnownTask], now: Situation, limits: Limits) -> Plan:
 def _affordable(
     wanted: list[KnownTask], everything: list[KnownTask], now: Situation, limits: Limits
 ) -> list[KnownTask]:
-    """The first of ``wanted`` for which places, currency and ETH last, beside what is under way."""
+    """Of ``wanted``, those for which places, time, currency and ETH last, beside what is under way. One that asks for
+    too much holds up nobody behind it."""
     running = [known for known in everything if _is_running(known, now)]
     places = limits.max_tasks - sum(known.status in (Status.FUNDED, Status.ACCEPTED) for known in running)
     # What is being accepted may or may not have paid its bond: it is counted as if it had not.
     money = now.balance - sum(known.task.bond for known in running if known.status == Status.FUNDED)
     ether_wei = now.balance_wei - sum(_ether_wei(known, now, limits) for known in running)
-    chosen = []
+    promised = [k for k in running if k.status in (Status.FUNDED, Status.ACCEPTED) and k.id not in now.delivered]
+    ahead_s = sum((work_s(_size(known, now, limits), limits) for known in promised), Fraction(0))
+    chosen: list[KnownTask] = []
     for known in wanted:
-        need_wei = _ether_wei(known, now, limits)
-        if places < 1 or money < known.task.bond or ether_wei < need_wei:
-            break
-        places, money, ether_wei = places - 1, money - known.task.bond, ether_wei - need_wei
+        need_wei, size = _ether_wei(known, now, limits), _size(known, now, limits)
+        is_late = expected_s(size, ahead_s, limits) > known.task.submit_within
+        if len(chosen) >= places or is_late or money < known.task.bond or ether_wei < need_wei:
+            continue
+        money, ether_wei, ahead_s = money - known.task.bond, ether_wei - need_wei, ahead_s + work_s(size, limits)
         chosen.append(known)
     return chosen
 
@@ -299,10 +309,18 @@ def _is_running(known: KnownTask, now: Situation) -> bool:
     return known.provider == now.account and not known.status.is_final
 
 
-def _ether_wei(known: KnownTask, now: Situation, limits: Limits) -> int:
+def _accepted_at(known: KnownTask) -> int:
+    """The second of it; 0 for what is not accepted, or is no more."""
+    return known.until - known.task.submit_within if known.status == Status.ACCEPTED else 0
+
+
+def _size(known: KnownTask, now: Situation, limits: Limits) -> Size:
     exam = now.exams.get(known.id)
-    size = exam.size if exam is not None else Size(0, limits.max_tokens)
-    return ceil(gas_of_task(known.task, size) * _gas_price(now, limits))
+    return exam.size if exam is not None else Size(0, limits.max_tokens)
+
+
+def _ether_wei(known: KnownTask, now: Situation, limits: Limits) -> int:
+    return ceil(gas_of_task(known.task, _size(known, now, limits)) * _gas_price(now, limits))
 
 
 def _withdrawal(steps: Mapping[bytes, Step], now: Situation, limits: Limits) -> Withdraw | None:

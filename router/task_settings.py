@@ -14,6 +14,7 @@ from moray.ethereum import is_checksum_address
 from moray.router.task_decisions import Limits
 
 WEI_PER_ETH = 10**18
+INCLUSION_S, SLOW_BLOCK_S = 30, 12  # into a block, and for each block on top of it; Ethereum's own take 12 s
 Amount = Annotated[str, Field(pattern=r"^[0-9]{1,30}(\.[0-9]{1,18})?$")]  # of the currency or of ETH, "1.5"
 
 
@@ -34,7 +35,8 @@ class TaskSettings(BaseSettings):
     max_tasks: int = Field(16, ge=1)  # accepted and not delivered
     max_generating: int = Field(4, ge=1, le=64)  # requests to the gateway at a time
     seconds_per_token: Amount = "0.5"  # noqa: S105 - of one answer, at worst
-    inclusion_s: int = Field(30, ge=1)  # until a transaction is confirmed, at worst
+    seconds_per_prompt_token: Amount = "0.05"  # noqa: S105 - until its answer begins, at worst
+    inclusion_s: int | None = Field(None, ge=1)  # until a transaction is confirmed, at worst; by the chain otherwise
     poll_s: float = Field(1.0, gt=0)  # between two looks at the chain
 
     @field_validator("resolvers")
@@ -70,8 +72,9 @@ class TaskSettings(BaseSettings):
             max_tasks=self.max_tasks,
             max_generating=self.max_generating,
             confirmations=confirmations,
-            inclusion_s=self.inclusion_s,
+            inclusion_s=self.inclusion_s or INCLUSION_S + confirmations * SLOW_BLOCK_S,
             seconds_per_token=Fraction(self.seconds_per_token),
+            seconds_per_prompt_token=Fraction(self.seconds_per_prompt_token),
             withdraw_above=base_units(self.withdraw_above),
         )
 

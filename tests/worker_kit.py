@@ -28,6 +28,7 @@ LIMITS = Limits(
     confirmations=2,
     inclusion_s=30,
     seconds_per_token=Fraction(1, 2),
+    seconds_per_prompt_token=Fraction(1, 10),
     withdraw_above=50 * UNIT,
 )
 

@@ -63,7 +63,7 @@ def test_a_task_made_for_this_provider_is_accepted() -> None:
         ({"accept_by": NOW_S + 29}, "too late to accept"),
         ({"model_id": bytes(32)}, "of another model"),
         ({"fee": 1 * UNIT}, "does not pay for the gas"),
-        ({"submit_within": 75}, "too little time"),  # 2 rounds of 16 tokens of 0.5 s, and twice 30 s
+        ({"submit_within": 68}, "too little time"),  # 10 tokens of 0.1 s, 16 of 0.5 s, and twice 30 s
         ({"callback": OTHER, "callback_gas": 10_000_000}, "does not pay for the gas"),
     ],
 )
@@ -73,7 +73,7 @@ def test_terms_that_are_bad_are_refused(changes: dict[str, object], reason: str)
 
 
 def test_terms_at_the_edge_are_taken() -> None:
-    edges = {"bond": 100 * UNIT, "challenge_window": 99_400, "accept_by": NOW_S + 30, "submit_within": 76}
+    edges = {"bond": 100 * UNIT, "challenge_window": 99_400, "accept_by": NOW_S + 30, "submit_within": 69}
     assert decided(known(a_task(**edges)), exams={ID: SMALL}) == Accept()
 
 
@@ -88,6 +88,13 @@ def test_terms_at_the_edge_are_taken() -> None:
 def test_specifications_that_cannot_be_served_are_refused(exam: Exam, reason: str) -> None:
     step = decided(known(), exams={ID: exam})
     assert isinstance(step, Ignore) and reason in step.reason
+
+
+def test_a_long_prompt_takes_time_however_short_its_answer_is() -> None:
+    task = known(a_task(submit_within=200))
+    step = decided(task, exams={ID: Exam(Size(1500, 1))})  # 150 s, and twice 30 s
+    assert isinstance(step, Ignore) and "too little time" in step.reason
+    assert decided(task, exams={ID: Exam(Size(1390, 1))}) == Accept()
 
 
 def test_a_creation_is_believed_with_enough_blocks_on_top() -> None:
@@ -164,6 +171,41 @@ def test_no_more_is_accepted_than_there_are_places_and_money() -> None:
     gas_wei = gas_of_task(tasks[0].task, SMALL.size) * 1_500_000_000
     assert len(planned_accepts(tasks, a_situation(exams=exams, balance_wei=3 * gas_wei))) == 3
     assert len(planned_accepts(tasks, a_situation(exams=exams, balance_wei=3 * gas_wei - 1))) == 2
+
+
+def test_a_task_is_not_accepted_behind_answers_that_take_longer_than_it_can_wait() -> None:
+    """Or a client with long tasks of small fees makes short ones of large bonds late, and wins the bonds."""
+    long = [known(number=n, status=Status.ACCEPTED, provider=WORKER, until=NOW_S + 600) for n in range(2)]
+    short = known(a_task(submit_within=560), number=9)
+    exams = {each.id: Exam(Size(0, 1000)) for each in long} | {short.id: Exam(Size(0, 1))}
+    assert planned_accepts([*long, short], a_situation(exams=exams)) == []  # 2 of 500 s, two at a time, 0.5 s, 60 s
+    assert planned_accepts([*long, replace(short, task=a_task(submit_within=561))], a_situation(exams=exams)) == [
+        short.id
+    ]
+    done = {each.id: 5 for each in long}
+    assert planned_accepts([*long, short], a_situation(exams=exams, delivered=done)) == [short.id]
+
+
+def test_those_accepted_together_wait_for_each_other() -> None:
+    tasks, _ = several(3, submit_within=400)
+    exams = {task.id: Exam(Size(0, 400)) for task in tasks}  # 200 s each, two at a time, and 60 s
+    assert len(planned_accepts(tasks, a_situation(exams=exams))) == 2
+
+
+def test_answers_are_generated_in_the_order_of_their_acceptance() -> None:
+    late, early = (
+        known(number=n, status=Status.ACCEPTED, provider=WORKER, until=NOW_S + until)
+        for n, until in enumerate((300, 200))
+    )
+    now, one = a_situation(exams={late.id: SMALL, early.id: SMALL}), replace(LIMITS, max_generating=1)
+    steps = plan([late, early], now, one).steps
+    assert steps[early.id] == Generate() and isinstance(steps[late.id], Wait)
+
+
+def test_a_bond_that_cannot_be_paid_holds_up_no_other_task() -> None:
+    dear, cheap = known(a_task(bond=90 * UNIT), number=1), known(number=2)
+    now = a_situation(exams={dear.id: SMALL, cheap.id: SMALL}, balance=80 * UNIT)
+    assert planned_accepts([dear, cheap], now) == [cheap.id]
 
 
 def test_no_more_is_generated_at_a_time_than_allowed() -> None:

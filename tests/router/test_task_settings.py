@@ -24,6 +24,12 @@ def test_without_a_list_the_resolver_of_the_chain_file_is_allowed() -> None:
     assert read_task_settings(eth_price="1", max_bond="1").limits(6, 2, WORKER).resolvers == {WORKER}
 
 
+def test_where_a_transaction_is_confirmed_late_more_time_is_kept_for_it() -> None:
+    assert read_task_settings(**GIVEN).limits(6, 0, WORKER).inclusion_s == 30
+    assert read_task_settings(**GIVEN).limits(6, 12, WORKER).inclusion_s == 30 + 12 * 12
+    assert read_task_settings(**GIVEN, inclusion_s=5).limits(6, 12, WORKER).inclusion_s == 5
+
+
 @pytest.mark.parametrize("missing", ["eth_price", "max_bond"])
 def test_what_nobody_else_can_know_must_be_given(missing: str) -> None:
     given = {name: value for name, value in GIVEN.items() if name != missing}

@@ -306,6 +306,8 @@ def test_a_specification_that_says_nothing_is_refused_for_good(tmp_path: Path) -
                 await at.there.send(at.there.market.create(task, b"{}"), CLIENT.address)
                 await at.until(lambda: at.has_told("no task specification", "ignore"))
             assert await at.status(at.there.market.id_of(task)) == Status.FUNDED and at.network.num_asked == 0
+            with closing(TaskStore(f"sqlite:///{tmp_path / 'worker.db'}")) as store:
+                assert store.spec(at.there.market.id_of(task)) == b"", "a stranger fills the disk for nothing"
 
     asyncio.run(story())
 
