@@ -1,7 +1,8 @@
 """Elver's tokenizer: byte-level BPE learnt from the generator, written as ordinary Hugging Face files.
 
-Two rules save tokens and mistakes. Digits stand alone, so that a number is copied digit by digit. The JSON between two
-values (``","amount":"``) is one piece before merges are learnt, so an action costs little more than its values.
+Three rules save tokens and mistakes. Digits stand alone, so that a number is copied digit by digit; so do Chinese
+characters. The JSON between two values (``","amount":"``) is one piece before merges are learnt, so an action costs
+little more than its values.
 """
 
 from __future__ import annotations
@@ -31,9 +32,16 @@ CHAT_TEMPLATE = (
 )
 MAX_LENGTH = 1024  # tokens; what transformers warns beyond
 
-# JSON between values; one digit; letters with the space before them; one CJK run; other marks; white space.
-_JSON = r'[\]\}"]*,?[\{\["]*"[a-z_]+":[\[\{]*"?'
-_PIECES = rf"\{{?{_JSON}|\p{{N}}| ?[\p{{L}}\p{{M}}]+| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+|\s+"
+_PIECES = "|".join(
+    (
+        r'[\]}"]*,?[\[{]*(?:"[a-z_]+":[\[{]*)+"?',  # JSON between two values
+        r"\p{N}",
+        r"\p{Han}",  # longer pieces would be whole templates, useless for a wording never seen
+        r" ?[[\p{L}\p{M}_]&&[^\p{Han}]]+",
+        r" ?[^\s\p{L}\p{M}\p{N}_]+",
+        r"\s+",
+    )
+)
 
 
 def messages_of(example: Example) -> list[dict[str, str]]:
@@ -83,19 +91,15 @@ def generated_texts(seed: int, count: int) -> Iterator[str]:
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     """Writes tokenizer.json, tokenizer_config.json, chat_template.jinja and generation_config.json."""
     tokenizer.save(str(folder / "tokenizer.json"))
+    special = {"bos_token": BEGIN, "eos_token": END, "pad_token": PAD}
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": BEGIN,
-        "eos_token": END,
-        "pad_token": PAD,
+        **special,
         "add_bos_token": False,  # the chat template writes it
         "clean_up_tokenization_spaces": False,
         "model_max_length": MAX_LENGTH,
     }
-    generation = {name: tokenizer.token_to_id(config[name.replace("_id", "")]) for name in _TOKEN_IDS}
+    generation = {f"{name}_id": tokenizer.token_to_id(token) for name, token in special.items()}
     for name, content in (("tokenizer_config.json", config), ("generation_config.json", generation)):
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
-
-
-_TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")

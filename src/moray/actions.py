@@ -50,8 +50,10 @@ as much as is worth 100 US dollars."""
 Level = Annotated[str, Field(pattern=rf"^({_PERCENT}|{_DECIMAL})$")]
 """A threshold: a number in the unit that its trigger names, or a change in percent."""
 
-Asset = Annotated[str, Field(pattern=f"^({_ADDRESS}|[0-9A-Za-z][0-9A-Za-z.+_-]{{0,19}})$"), AfterValidator(_whole_address)]
-"""A token by its symbol as it is usually written ("ETH", "stETH") or by its address. ETH is the chain's own currency."""
+Asset = Annotated[
+    str, Field(pattern=f"^({_ADDRESS}|[0-9A-Za-z][0-9A-Za-z.+_-]{{0,19}})$"), AfterValidator(_whole_address)
+]
+"""A token by its symbol as it is usually written ("ETH", "stETH") or by its address. ETH is the chain's own."""
 
 Name = Annotated[
     str, Field(pattern=f"^[{_LETTER}]([{_LETTER}._ -]{{0,40}}[{_LETTER}])?$"), AfterValidator(_whole_address)
@@ -109,8 +111,8 @@ class AddLiquidity(_Spoken):
 
 
 class RemoveLiquidity(_Spoken):
-    """Take ``amount`` out of the user's position in the pool of ``asset`` and ``other``: a share of the position, "all",
-    or so much of ``asset``."""
+    """Take ``amount`` out of the user's position in the pool of ``asset`` and ``other``: a share of the position,
+    "all", or so much of ``asset``."""
 
     do: Literal["remove_liquidity"] = "remove_liquidity"
     asset: Asset
@@ -178,7 +180,8 @@ class Notify(_Spoken):
 
 
 class Quote(_Spoken):
-    """What ``amount`` of ``pay`` (one unit where absent) is worth in ``get`` (US dollars where absent). Moves nothing."""
+    """What ``amount`` of ``pay`` (one unit where absent) is worth in ``get`` (US dollars where absent). It moves
+    nothing."""
 
     do: Literal["quote"] = "quote"
     pay: Asset
@@ -188,9 +191,9 @@ class Quote(_Spoken):
 
 
 class Question(_Spoken):
-    """Something to look up or to explain. Moves nothing. ``explain`` is about how things work; its answer is the sentence
-    beside the action. The others are about the user's account (``balance``, ``portfolio``, ``history``, ``health``) or the
-    chain (``gas``, ``yield``)."""
+    """Something to look up or to explain. It moves nothing. ``explain`` is about how things work; its answer is the
+    sentence beside the action. The others are about the user's account (``balance``, ``portfolio``, ``history``,
+    ``health``) or the chain (``gas``, ``yield``)."""
 
     do: Literal["question"] = "question"
     topic: Literal["balance", "portfolio", "history", "health", "gas", "yield", "explain"]
@@ -332,8 +335,8 @@ class Clarify(_Spoken):
 
 
 class Refuse(_Spoken):
-    """What is not done, and why: it asks for a ``secret`` (seed phrase, private key), is ``theft``, ``evasion`` (of tax,
-    sanctions, tracing) or ``manipulation`` of a market, gives an ``unlimited`` approval, would ``bypass`` a check or
+    """What is not done, and why: it asks for a ``secret`` (seed phrase, private key), is ``theft``, ``evasion`` (of
+    tax, sanctions, tracing) or ``manipulation`` of a market, gives an ``unlimited`` approval, would ``bypass`` a check or
     limit, or is ``off_topic``."""
 
     do: Literal["refuse"] = "refuse"
@@ -391,8 +394,8 @@ def _schema() -> JsonSchemaValue:
 
 
 def action_schema() -> dict[str, Any]:
-    """The JSON schema of ``Action`` for constrained decoding: what it admits, ``parse_action`` reads, but for an address
-    that is cut short or miscopied."""
+    """The JSON schema of ``Action`` for constrained decoding: what it admits, ``parse_action`` reads, but for an
+    address that is cut short or miscopied."""
     return dict(_schema())
 
 

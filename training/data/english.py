@@ -6,7 +6,7 @@ from moray.training.data.grammar import Wording
 
 WORDS = {
     "swap": "swap|exchange|convert|trade|change|~flip|~rotate|~morph",
-    "into": "to|for|into|~over to|~across into",
+    "into": "to|for|into|~over into|~across into",
     "buy": "buy|get me|purchase|grab|pick up|~acquire|~snag",
     "sell": "sell|dump|offload|unload|~liquidate|~get rid of",
     "with": "with|using|paying with|from my|~funded by|~out of my",
@@ -20,12 +20,12 @@ WORDS = {
     "unstake": "unstake|stop staking|take out of staking|end staking of|~unbond from staking|~release from staking",
     "deposit": "deposit|put|park|place|lend|~stash|~tuck",
     "withdraw": "withdraw|pull|take out|redeem|take|~retrieve|~fetch",
-    "vault": "vault|yield vault|erc-4626 vault|~4626 vault",
+    "vault": "vault|yield vault|erc-4626 vault|~yield jar",
     "want": "want|need|would like|~wish|~am looking",
     "pls": "please|pls|plz|~kindly|~if you would",
     "thanks": "thanks|thank you|thx|ty|cheers|~much appreciated|~grateful",
     "hey": "hey|hi|hello|gm|ok|ok so|yo|um|right|quick one|~howdy|~good evening|~listen",
-    "soon": "asap|now|right away|when you can|today|~at once|~without delay",
+    "soon": "asap|now|right away|when you can|today|~immediately|~without delay",
     "alert": "alert me|notify me|tell me|let me know|ping me|send me an alert|~give me a heads up|~drop me a note",
     "when": "when|if|once|as soon as|whenever|~the moment|~in case",
     "below": "drops below|falls below|goes under|is below|dips under|gets below|~sinks beneath|~slides under",

@@ -35,9 +35,7 @@ KINDS: Mapping[str, int] = {
     "dialogue": 3,
     "plain": 10,
 }
-_MOVES = (
-    "swap swap swap transfer transfer stake unstake deposit withdraw add_liquidity remove_liquidity".split()
-)
+_MOVES = "swap swap swap transfer transfer stake unstake deposit withdraw add_liquidity remove_liquidity".split()
 _TOPICS = "explain explain explain balance portfolio history health gas yield".split()
 _REASONS = "secret theft evasion manipulation unlimited bypass off_topic".split()
 _SYSTEM: Mapping[Language, tuple[str, ...]] = {

@@ -1,4 +1,4 @@
-"""What an action does, in one sentence of the user's language: a function of the action, so it can be learnt exactly."""
+"""What an action does, in one sentence of the user's language: a function of the action, so that it can be learnt."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ _UNITS = {
     "zh": {"min": "分钟", "h": "小时", "d": "天", "w": "周", "mo": "个月", "y": "年"},
 }
 _DAYS = {
-    "en": dict(mon="Monday", tue="Tuesday", wed="Wednesday", thu="Thursday", fri="Friday", sat="Saturday", sun="Sunday"),
+    "en": dict(
+        mon="Monday", tue="Tuesday", wed="Wednesday", thu="Thursday", fri="Friday", sat="Saturday", sun="Sunday"
+    ),
     "zh": dict(mon="周一", tue="周二", wed="周三", thu="周四", fri="周五", sat="周六", sun="周日"),
 }
 _GOES = {
@@ -94,7 +96,9 @@ def _english(action: a.Action | a.Notify) -> str:
             return f"please tell me {asked}"
         case a.Automation():
             given = "".join(f", if {_trigger_en(condition)}" for condition in action.given or ())
-            return f"{_trigger_en(action.when, is_first=True)}{given}: {_english(action.then)}{_limits_en(action.limits)}"
+            return (
+                f"{_trigger_en(action.when, is_first=True)}{given}: {_english(action.then)}{_limits_en(action.limits)}"
+            )
         case a.Mandate():
             covered = _much_en(action.amount, action.asset) if action.amount and action.asset else "your portfolio"
             liquid = f", {action.liquid} at hand" if action.liquid else ""

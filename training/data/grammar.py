@@ -17,10 +17,11 @@ from typing import Literal, NamedTuple
 Language = Literal["en", "zh"]
 Split = Literal["train", "heldout"]
 
-HELD_WORD_SHARE = 0.6  # in held-out sentences, where a word has synonyms that are held out
+HELD_WORD_SHARE = 0.6  # in held-out templates, of the words that have held-out synonyms
 
 MADE_UP_SHARE = 0.06  # of the verbs that the rest of the sentence gives away: so a new verb is no riddle
 
+_SMALL_TALK = frozenset({"pls", "thanks", "hey", "soon", "want"})
 _GUESSABLE: Mapping[str, frozenset[str]] = {"swap": frozenset({"pay", "get"}), "send": frozenset({"to", "asset"})}
 _ONSETS = ("bl", "cr", "d", "fl", "gr", "j", "k", "pl", "sn", "spl", "tr", "v", "w", "z", "br", "h")
 _CODAS = ("b", "ck", "ft", "g", "lk", "mp", "nk", "p", "rb", "sh", "st", "x", "zz", "ble", "nter")
@@ -45,7 +46,9 @@ class Template:
 
     @cached_property
     def slots(self) -> frozenset[str]:
-        return frozenset(name for kind, name in (part for part in self.parts if isinstance(part, tuple)) if kind == "slot")
+        return frozenset(
+            name for kind, name in (part for part in self.parts if isinstance(part, tuple)) if kind == "slot"
+        )
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,22 @@ class Wording:
     def names(self) -> tuple[str, ...]:
         return tuple(self._by_split["train"])
 
-    def word(self, name: str, split: Split, rng: random.Random) -> str:
+    def with_held_words(self, name: str) -> tuple[Template, ...]:
+        """Templates of training that say something new when each of their words is a held-out synonym."""
+        return tuple(
+            template
+            for template in self.templates(name, "train")
+            if any(
+                isinstance(part, tuple) and part[0] == "word" and self._is_telling(part[1]) for part in template.parts
+            )
+        )
+
+    def _is_telling(self, word: str) -> bool:
+        return word not in _SMALL_TALK and bool(self.words[word].held)
+
+    def word(self, name: str, split: Split, rng: random.Random, held_share: float = HELD_WORD_SHARE) -> str:
         synonyms = self.words[name]
-        wants_held = split == "heldout" and synonyms.held and rng.random() < HELD_WORD_SHARE
+        wants_held = split == "heldout" and synonyms.held and rng.random() < held_share
         return rng.choice(synonyms.held if wants_held else synonyms.train)
 
 
@@ -113,16 +129,20 @@ def _made_up(language: Language, rng: random.Random) -> str:
 def fill(
     template: Template, wording: Wording, split: Split, rng: random.Random, slot: Callable[[str], Sequence[Piece]]
 ) -> list[Piece]:
-    """The template's text; ``slot`` gives what stands for a name."""
+    """The template's text; ``slot`` gives what stands for a name. In held-out text, a template of training speaks with
+    held-out words only."""
+    held_share = HELD_WORD_SHARE if template.is_held else 1.0
     pieces: list[Piece] = []
     for part in template.parts:
         if isinstance(part, str):
             pieces.append(Piece(part))
         elif part[0] == "slot":
             pieces.extend(slot(part[1]))
-        elif part[1] in _GUESSABLE and _GUESSABLE[part[1]] <= template.slots and rng.random() < MADE_UP_SHARE:
-            word = _made_up(wording.language, rng)
-            pieces.append(Piece(wording.word(part[1], split, rng) if word in wording.held_words else word))
         else:
-            pieces.append(Piece(wording.word(part[1], split, rng)))
+            word = wording.word(part[1], split, rng, held_share)
+            is_guessable = part[1] in _GUESSABLE and _GUESSABLE[part[1]] <= template.slots
+            if split == "train" and is_guessable and rng.random() < MADE_UP_SHARE:
+                made_up = _made_up(wording.language, rng)
+                word = word if made_up in wording.held_words else made_up
+            pieces.append(Piece(word))
     return pieces

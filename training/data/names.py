@@ -1,4 +1,4 @@
-"""The things that requests are about: assets, chains, protocols, vaults, people. All of it common knowledge or made up."""
+"""The things that requests are about: assets, chains, protocols, vaults, people. Common knowledge or made up."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from moray.ethereum import to_checksum_address
 
 ASSETS = (
     "ETH USDC USDT DAI WBTC WETH stETH wstETH rETH cbETH cbBTC LINK UNI AAVE MKR CRV CVX LDO RPL ARB OP POL BNB AVAX "
-    "GNO FRAX sDAI USDe sUSDe ENA PENDLE GMX SNX COMP BAL SUSHI YFI GRT ENS APE SHIB PEPE DOGE FXS LUSD LQTY EURC PYUSD "
-    "crvUSD GHO tBTC weETH eETH ezETH mETH AERO VELO MORPHO EIGEN ZRO STRK ZK IMX SAND MANA BLUR DYDX 1INCH SOL MATIC "
+    "GNO FRAX sDAI USDe sUSDe ENA PENDLE GMX SNX COMP BAL SUSHI YFI GRT ENS APE SHIB PEPE DOGE FXS LUSD LQTY EURC "
+    "PYUSD crvUSD GHO tBTC weETH eETH ezETH mETH AERO VELO MORPHO EIGEN ZRO STRK ZK IMX SAND MANA BLUR DYDX 1INCH SOL MATIC "
     "FTM CELO METIS BTC"
 ).split()
 # Two in three requests speak of a few assets.
@@ -59,8 +59,9 @@ def address(rng: random.Random) -> str:
 
 
 def ens_name(rng: random.Random) -> str:
-    first = rng.choice(_ENS_WORDS)
-    return f"{first}{rng.choice(('', '-', *_ENS_WORDS[:8]))}{rng.choice((rng.choice(_ENS_WORDS), rng.randint(1, 999)))}.eth"
+    middle = rng.choice(("", "-", *_ENS_WORDS[:8]))
+    last = rng.choice((rng.choice(_ENS_WORDS), rng.randint(1, 999)))
+    return f"{rng.choice(_ENS_WORDS)}{middle}{last}.eth"
 
 
 def ticker(rng: random.Random) -> str:

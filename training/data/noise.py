@@ -35,10 +35,7 @@ def roughen(pieces: Sequence[Piece], language: Language, held_words: frozenset[s
 
 def _with_typo(pieces: Sequence[Piece], held_words: frozenset[str], rng: random.Random) -> Sequence[Piece]:
     places = [
-        (index, match)
-        for index, piece in enumerate(pieces)
-        if piece.is_wording
-        for match in _WORD.finditer(piece.text)
+        (index, match) for index, piece in enumerate(pieces) if piece.is_wording for match in _WORD.finditer(piece.text)
     ]
     if not places:
         return pieces

@@ -59,13 +59,13 @@ def draw(rng: random.Random) -> Decimal:
     if kind < 0.25:
         return Decimal(rng.randint(1, 20))
     if kind < 0.5:
-        return Decimal(rng.choice((1, 2, 3, 5, 15, 25, 4, 75, 8, 12))) * 10 ** rng.randint(1, 4)
+        return Decimal(rng.choice((1, 2, 3, 5, 15, 25, 4, 75, 8, 12))) * Decimal(10) ** rng.randint(1, 4)
     if kind < 0.6:
         return Decimal(rng.randint(21, 9999))
     if kind < 0.64:
         return Decimal(rng.randint(10_000, 3_000_000))
     places = rng.randint(1, 4)
-    return Decimal(rng.randint(1, 9 * 10 ** rng.randint(1, places + 1))) / 10**places
+    return Decimal(rng.randint(1, int(9 * Decimal(10) ** rng.randint(1, places + 1)))) / Decimal(10) ** places
 
 
 def english(value: Decimal, rng: random.Random) -> str:

@@ -32,7 +32,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "quote": ("pay",),
     "mandate": ("risk", "horizon"),
 }
-MOVES: Mapping[str, type[a.SimpleAction]] = {
+MOVES: Mapping[str, type[a.Action]] = {
     "swap": a.Swap,
     "add_liquidity": a.AddLiquidity,
     "remove_liquidity": a.RemoveLiquidity,
@@ -73,10 +73,14 @@ def fields_of(template: Template) -> frozenset[str]:
 def _by_completeness(
     language: Language, intent: str, split: Split, is_complete: bool, may_be_whole: bool
 ) -> tuple[Template, ...]:
-    needed = set(REQUIRED[intent])
+    """Held-out requests use held-out templates or, where training's templates take held-out words, those."""
+    wording, needed = WORDINGS[language], set(REQUIRED[intent])
+    templates = wording.templates(intent, split)
+    if split == "heldout":
+        templates += wording.with_held_words(intent)
     return tuple(
         template
-        for template in WORDINGS[language].templates(intent, split)
+        for template in templates
         if (needed <= fields_of(template)) == is_complete and (may_be_whole or not template.is_whole)
     ) or _by_completeness(language, intent, "train", is_complete, may_be_whole)
 
@@ -187,7 +191,7 @@ class Speaker:
             return slots(name)
 
         pieces = self._fill(template, part)
-        missing = (gap,) if gap in ("when", "value", "then") else ()
+        missing: tuple[str, ...] = (gap,) if gap in ("when", "value", "then") else ()
         if inner and isinstance(inner.action, a.Clarify):
             missing = inner.action.missing
         if missing or trigger is None:
@@ -231,7 +235,8 @@ class Speaker:
             return None
         slots = self._slots()
         self._append(pieces, f"limit.{self.rng.choice(('runs', 'total', 'until', 'gas'))}", slots)
-        return _build(a.Limits, slots.values)
+        limits: a.Limits = _build(a.Limits, slots.values)
+        return limits
 
     def _append(self, pieces: list[Piece], name: str, slot: Callable[[str], Sequence[Piece]]) -> None:
         space = [Piece(" ")] if self.language == "en" else []

@@ -20,9 +20,7 @@ _UNITS_EN = {"min": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month
 _UNITS_ZH = {"min": "分钟", "h": "小时", "d": "天", "w": "周", "mo": "个月", "y": "年"}
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAYS_EN = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MONTHS_EN = (
-    "January February March April May June July August September October November December"
-).split()
+_MONTHS_EN = ("January February March April May June July August September October November December").split()
 _BPS = (5, 10, 20, 25, 30, 50, 75, 100, 150, 200, 300)
 _LABELS = {"en": ("cold wallet", "hot wallet", "savings", "ledger", "treasury"), "zh": ("冷钱包", "热钱包", "金主")}
 VENUES = {
@@ -66,7 +64,7 @@ class Slots:
     def _asset(self, field: str) -> str:
         rng = self._rng
         if field in self.values:
-            symbol = self.values[field]  # a template that names it twice
+            symbol: str = self.values[field]  # a template that names it twice
             return symbol.lower() if rng.random() < 0.2 and symbol.upper() in names.ASSETS else symbol
         taken = {self.values.get(other) for other in _ASSET_FIELDS}
         symbol = rng.choice(names.COMMON_ASSETS)
@@ -98,7 +96,9 @@ class Slots:
             self.values[field] = f"{percent}%"
             return self._share(percent, is_bare)
         if kind < 0.44:
-            value = Decimal(rng.choice((5, 10, 20, 25, 40, 50, 75, 100, 150, 200, 250, 300, 500, 750, 1000, 2500, 10_000)))
+            value = Decimal(
+                rng.choice((5, 10, 20, 25, 40, 50, 75, 100, 150, 200, 250, 300, 500, 750, 1000, 2500, 10_000))
+            )
             self.values[field] = f"${numerals.plain(value)}"
             return self._dollars(value, is_bare)
         value = numerals.draw(rng)
@@ -117,7 +117,9 @@ class Slots:
         rng = self._rng
         if self._is_english:
             shares = [f"{percent}%", f"{percent} percent", f"{percent}%"]
-            shares += {50: ["half"] * 3, 25: ["a quarter"] * 2, 75: ["three quarters"], 10: ["a tenth"]}.get(percent, [])
+            shares += {50: ["half"] * 3, 25: ["a quarter"] * 2, 75: ["three quarters"], 10: ["a tenth"]}.get(
+                percent, []
+            )
             return rng.choice(shares) + rng.choice((" of it", "") if is_bare else (" of my", " of my", " of the"))
         shares = [f"{percent}%", f"百分之{numerals.in_chinese(percent)}", f"{percent}%"]
         shares += {50: ["一半"] * 3, 25: ["四分之一"] * 2, 75: ["四分之三"]}.get(percent, [])
