@@ -336,8 +336,8 @@ class Clarify(_Spoken):
 
 class Refuse(_Spoken):
     """What is not done, and why: it asks for a ``secret`` (seed phrase, private key), is ``theft``, ``evasion`` (of
-    tax, sanctions, tracing) or ``manipulation`` of a market, gives an ``unlimited`` approval, would ``bypass`` a check or
-    limit, or is ``off_topic``."""
+    tax, sanctions, tracing) or ``manipulation`` of a market, gives an ``unlimited`` approval, would ``bypass`` a check
+    or limit, or is ``off_topic``."""
 
     do: Literal["refuse"] = "refuse"
     why: Literal["secret", "theft", "evasion", "manipulation", "unlimited", "bypass", "off_topic"]

@@ -1,4 +1,4 @@
-"""Input that asks for nothing, or hides an order that is not the user's: no action may come of it but the one asked for.
+"""Input that asks for nothing, or hides an order that is not the user's: nothing may come of it but what was asked.
 
 ``bad_inputs`` is for evaluation and for tests of the router and the agents; nothing of it is trained on.
 """
