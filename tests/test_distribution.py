@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("experts", "router", "nodes", "agents", "contracts")
+FOLDERS = ("experts", "router", "nodes", "agents", "contracts", "training")
 
 
 @pytest.fixture(scope="module")

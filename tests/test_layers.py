@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+FOLDERS = ("experts", "contracts", "router", "nodes", "agents", "training")
 SHARED = "shared"  # types, wire, errors, config, architecture, files
 # What each layer may import, besides itself.
 MAY_IMPORT = {
@@ -18,14 +19,15 @@ MAY_IMPORT = {
     "router": {SHARED, "experts", "contracts"},
     "nodes": {SHARED, "experts", "contracts"},
     "agents": {SHARED, "experts", "contracts"},
-    "cli": {SHARED, "experts", "contracts", "router", "nodes", "agents"},
+    "training": {SHARED, "experts", "contracts", "router", "nodes", "agents"},
+    "cli": {SHARED, "experts", "contracts", "router", "nodes", "agents", "training"},
 }
 RAY_MODULES = {"experts/deployment.py", "router/deployment.py"}  # and nodes/, whose subject is Ray
 
 
 def product_files() -> Iterator[tuple[str, Path]]:
     """(layer, file) of all product code."""
-    for layer in ("experts", "contracts", "router", "nodes", "agents"):
+    for layer in FOLDERS:
         yield from ((layer, path) for path in sorted((ROOT / layer).rglob("*.py")))
     for path in sorted((ROOT / "src" / "moray").glob("*.py")):
         yield SHARED, path
@@ -61,7 +63,7 @@ def wrong_imports(layer: str, name: str, modules: Iterator[str]) -> list[str]:
             wrong.append(f"{name} imports {module}")
         if top == "web3" and layer != "contracts":
             wrong.append(f"{name} imports {module}")
-        if top in ("nodes", "router", "experts", "agents", "contracts"):
+        if top in FOLDERS:
             wrong.append(f"{name} imports the bare {module}")
     return wrong
 
@@ -87,6 +89,7 @@ def test_every_import_points_down() -> None:
         ("agents", "web3"),
         ("cli", "router.gate"),
         ("nodes", "moray.cli.launch"),
+        ("router", "moray.training.tokenizer"),
     ],
 )
 def test_an_import_that_points_up_or_sideways_is_found(layer: str, module: str) -> None:
@@ -95,9 +98,8 @@ def test_an_import_that_points_up_or_sideways_is_found(layer: str, module: str) 
     ]
 
 
-def test_the_five_folders_have_no_init_file() -> None:
-    folders = ("experts", "contracts", "router", "nodes", "agents")
-    assert [name for name in folders if (ROOT / name / "__init__.py").exists()] == []
-    for name in folders:
+def test_the_folders_have_no_init_file() -> None:
+    assert [name for name in FOLDERS if (ROOT / name / "__init__.py").exists()] == []
+    for name in FOLDERS:
         link = ROOT / "src" / "moray" / name
         assert link.is_symlink() and link.readlink().as_posix() == f"../../{name}"

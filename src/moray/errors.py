@@ -7,6 +7,7 @@
     │   ├── BadCheckpoint        a model folder that cannot be used as it is
     │   │   ├── UnsupportedArchitecture
     │   │   └── ShardCorrupt     a file missing, cut short or not of its manifest's digest
+    │   ├── BadAction            text that is no typed action (``moray.actions``)
     │   ├── BadRequest           a request that the gateway refuses (HTTP 400)
     │   │   └── ContextTooLong
     │   ├── BadSetting           a command-line option or an environment variable
@@ -78,6 +79,10 @@ class UnsupportedArchitecture(BadCheckpoint):
 
 class ShardCorrupt(BadCheckpoint):
     code = "shard_corrupt"
+
+
+class BadAction(BadInput):
+    code = "bad_action"
 
 
 class BadRequest(BadInput):
