@@ -8,7 +8,8 @@
     │   │   ├── UnsupportedArchitecture
     │   │   └── ShardCorrupt     a file missing, cut short or not of its manifest's digest
     │   ├── BadRequest           a request that the gateway refuses (HTTP 400)
-    │   │   └── ContextTooLong
+    │   │   ├── ContextTooLong
+    │   │   └── GrammarStuck     an answer that no token of the vocabulary can go on with
     │   ├── BadSetting           a command-line option or an environment variable
     │   │   └── PortTaken
     │   ├── UnsafeFile           a file of secrets that is not its owner's alone
@@ -69,6 +70,10 @@ class BadRequest(BadInput):
 
 class ContextTooLong(BadRequest):
     code = "context_length_exceeded"
+
+
+class GrammarStuck(BadRequest):
+    code = "grammar_stuck"
 
 
 class BadSetting(BadInput):
