@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Protocol
 
-from llguidance import LLMatcher, LLTokenizer
+from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
 from moray.errors import BadRequest, GrammarStuck
+from moray.router.response_format import PARAM
 from moray.router.schema_trial import LIMITS, why_not
+from moray.router.tokenizer import ModelTokenizer
 from moray.types import Grammar, Mask
 
-PARAM = "response_format"
 MAX_REASON_CHARS = 300
+WORN = "too many states"  # llguidance's words; its stop reason is the same for other errors
 
 # Between two parts of an answer: nothing, a space, or a line break and an indentation. Without a bound, a model may say
 # spaces for ever.
@@ -33,13 +34,13 @@ class SchemaCompiler:
     One thread may use it at a time.
     """
 
-    def __init__(self, tokenizer_json: str, eos_ids: Iterable[int], vocab_size: int) -> None:
-        self._tokenizer_json, self._eos_ids, self._vocab_size = tokenizer_json, sorted(eos_ids), vocab_size
-        self._tokenizer: LLTokenizer | None = None
+    def __init__(self, tokenizer: ModelTokenizer, vocab_size: int, limits: LLParserLimits = LIMITS) -> None:
+        self._tokenizer, self._vocab_size, self._limits = tokenizer, vocab_size, limits
+        self._vocabulary: LLTokenizer | None = None
 
     def compile(self, schema: str) -> Grammar:
         """Unsupported keywords are refused, never ignored, and so is what takes too long (``schema_trial``)."""
-        tokenizer = self._open_tokenizer()
+        vocabulary = self._open_vocabulary()
         try:
             source = LLMatcher.grammar_from_json_schema(
                 schema,
@@ -56,52 +57,85 @@ class SchemaCompiler:
             raise _refused(str(error)) from None
         if reason := why_not(source):
             raise _refused(reason)
-        grammar = LlguidanceGrammar(LLMatcher(tokenizer, source, log_level=0, limits=LIMITS))
+        grammar = LlguidanceGrammar(_Compiled(vocabulary, source, self._limits))
         grammar.mask()  # raises where not even a first token fits
-        return grammar.copy()  # without what that has left in memory
+        return grammar
 
-    def _open_tokenizer(self) -> LLTokenizer:
-        """At the first schema: a large vocabulary takes seconds."""
-        if self._tokenizer is None:
+    def _open_vocabulary(self) -> LLTokenizer:
+        """At the first schema: a large one takes seconds."""
+        if self._vocabulary is None:
+            eos_ids = sorted(self._tokenizer.known_eos_ids)
             try:
-                tokenizer = LLTokenizer(self._tokenizer_json, n_vocab=self._vocab_size, eos_token=self._eos_ids)
+                self._vocabulary = LLTokenizer(self._tokenizer.to_json(), n_vocab=self._vocab_size, eos_token=eos_ids)
             except ValueError as error:
                 raise BadRequest(f"this model's answers cannot follow a format: {_one_line(error)}", PARAM) from None
-            self._tokenizer = tokenizer
-        return self._tokenizer
+        return self._vocabulary
+
+
+class _Compiled:
+    """A grammar at its beginning. All copies of a matcher share what its lexer has found out, which makes them fast, and
+    the limit on that: when it is reached, by all answers of days perhaps, a new one takes the place of the old."""
+
+    def __init__(self, vocabulary: LLTokenizer, source: str, limits: LLParserLimits) -> None:
+        self._open = lambda: LLMatcher(vocabulary, source, log_level=0, limits=limits)
+        self.edition, self.matcher = 0, self._open()
+
+    def renew(self, worn_edition: int) -> None:
+        if worn_edition == self.edition:
+            self.edition, self.matcher = self.edition + 1, self._open()
 
 
 class LlguidanceGrammar:
-    """A ``Grammar``. Copies share nothing that changes."""
+    """A ``Grammar``."""
 
-    def __init__(self, matcher: LLMatcher, num_tokens: int = 0) -> None:
-        self._matcher, self._num_tokens = matcher, num_tokens
+    def __init__(self, compiled: _Compiled) -> None:
+        self._compiled, self._tokens = compiled, list[int]()
+        self._edition, self._matcher = compiled.edition, compiled.matcher.deep_copy()
 
     def copy(self) -> LlguidanceGrammar:
-        return LlguidanceGrammar(self._matcher.deep_copy(), self._num_tokens)
+        copied = LlguidanceGrammar(self._compiled)
+        if not self._tokens:  # of the latest edition, which this one may not be
+            return copied
+        copied._edition, copied._matcher, copied._tokens = self._edition, self._matcher.deep_copy(), [*self._tokens]
+        return copied
 
     def mask(self) -> Mask:
         mask = self._matcher.compute_bitmask()
+        if self._renew_if_worn():
+            mask = self._matcher.compute_bitmask()
         if self._matcher.is_error():
-            raise GrammarStuck(f"no token fits the schema here: {_one_line(self._matcher.get_error())}", PARAM)
-        if not mask.strip(b"\0"):
-            raise GrammarStuck("no token of this model's vocabulary fits the schema here: change the schema", PARAM)
+            reason = _one_line(self._matcher.get_error())
+            raise GrammarStuck(
+                f"no token of this model goes on as the schema asks ({reason}): change the schema", PARAM
+            )
         return mask
 
     def advance(self, token_id: int) -> None:
-        if not self._matcher.try_consume_tokens([token_id]):
+        is_taken = self._matcher.try_consume_tokens([token_id])
+        if self._renew_if_worn():
+            is_taken = self._matcher.try_consume_tokens([token_id])
+        if not is_taken:
             raise ValueError(f"token {token_id} does not fit the grammar")
-        self._num_tokens += 1
+        self._tokens.append(token_id)
 
     def rollback(self, num_tokens: int) -> None:
-        if not 0 <= num_tokens <= self._num_tokens:
-            raise ValueError(f"{num_tokens} tokens to take back, there are {self._num_tokens}")
+        if not 0 <= num_tokens <= len(self._tokens):
+            raise ValueError(f"{num_tokens} tokens to take back, there are {len(self._tokens)}")
         self._matcher.rollback(num_tokens)
-        self._num_tokens -= num_tokens
+        del self._tokens[len(self._tokens) - num_tokens :]
 
     @property
     def is_complete(self) -> bool:
         return self._matcher.is_accepting()
+
+    def _renew_if_worn(self) -> bool:
+        """The same state of a new matcher, where the old one has reached its limit."""
+        if WORN not in self._matcher.get_error():
+            return False
+        self._compiled.renew(self._edition)
+        self._edition, self._matcher = self._compiled.edition, self._compiled.matcher.deep_copy()
+        self._matcher.consume_tokens(self._tokens)
+        return True
 
 
 def _refused(reason: str) -> BadRequest:
