@@ -117,10 +117,13 @@ class Engine:
         for sequence, token in zip(sequences, tokens, strict=True):
             if sequence in unsound:
                 continue
-            if isinstance(stuck := ready.get(sequence), GrammarStuck):
+            try:
+                if isinstance(mask := ready.get(sequence), GrammarStuck):
+                    raise mask
+                token = sequence.append(token)
+            except GrammarStuck as stuck:
                 self.scheduler.fail(sequence, stuck)
                 continue
-            token = sequence.append(token)
             if token.finish_reason is not None:
                 self.scheduler.finish(sequence, self.clock())
             sequence.emit(token)

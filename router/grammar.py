@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
@@ -24,7 +25,7 @@ class GrammarCompiler(Protocol):
     """The seam: what turns schemas into grammars."""
 
     def compile(self, schema: str) -> Grammar:
-        """``schema`` is JSON text. May take seconds. Raises BadRequest with the reason."""
+        """``schema`` is JSON text. May take seconds. Raises BadRequest with the reason, GrammarStuck among them."""
         ...
 
 
@@ -34,8 +35,15 @@ class SchemaCompiler:
     One thread may use it at a time.
     """
 
-    def __init__(self, tokenizer: ModelTokenizer, vocab_size: int, limits: LLParserLimits = LIMITS) -> None:
-        self._tokenizer, self._vocab_size, self._limits = tokenizer, vocab_size, limits
+    def __init__(
+        self,
+        tokenizer: ModelTokenizer,
+        vocab_size: int,
+        limits: LLParserLimits = LIMITS,
+        trial: Callable[[str], str] = why_not,
+    ) -> None:
+        self._tokenizer, self._vocab_size = tokenizer, vocab_size
+        self._limits, self._trial = limits, trial
         self._vocabulary: LLTokenizer | None = None
 
     def compile(self, schema: str) -> Grammar:
@@ -55,7 +63,7 @@ class SchemaCompiler:
             )
         except ValueError as error:
             raise _refused(str(error)) from None
-        if reason := why_not(source):
+        if reason := self._trial(source):
             raise _refused(reason)
         grammar = LlguidanceGrammar(_Compiled(vocabulary, source, self._limits))
         grammar.mask()  # raises where not even a first token fits
@@ -79,6 +87,7 @@ class _Compiled:
     def __init__(self, vocabulary: LLTokenizer, source: str, limits: LLParserLimits) -> None:
         self._open = lambda: LLMatcher(vocabulary, source, log_level=0, limits=limits)
         self.edition, self.matcher = 0, self._open()
+        self.eos_ids = frozenset(vocabulary.eos_tokens)
 
     def renew(self, worn_edition: int) -> None:
         if worn_edition == self.edition:
@@ -103,17 +112,14 @@ class LlguidanceGrammar:
         mask = self._matcher.compute_bitmask()
         if self._renew_if_worn():
             mask = self._matcher.compute_bitmask()
-        if self._matcher.is_error():
-            reason = _one_line(self._matcher.get_error())
-            raise GrammarStuck(
-                f"no token of this model goes on as the schema asks ({reason}): change the schema", PARAM
-            )
+        self._raise_if_stuck()
         return mask
 
     def advance(self, token_id: int) -> None:
-        is_taken = self._matcher.try_consume_tokens([token_id])
+        is_taken = self._takes(token_id)
         if self._renew_if_worn():
-            is_taken = self._matcher.try_consume_tokens([token_id])
+            is_taken = self._takes(token_id)
+        self._raise_if_stuck()
         if not is_taken:
             raise ValueError(f"token {token_id} does not fit the grammar")
         self._tokens.append(token_id)
@@ -127,6 +133,16 @@ class LlguidanceGrammar:
     @property
     def is_complete(self) -> bool:
         return self._matcher.is_accepting()
+
+    def _takes(self, token_id: int) -> bool:
+        if token_id in self._compiled.eos_ids:  # which the matcher tries in vain once nothing else may come
+            return self.is_complete and self._matcher.consume_token(token_id)
+        return self._matcher.try_consume_tokens([token_id]) == 1
+
+    def _raise_if_stuck(self) -> None:
+        if self._matcher.is_error():
+            reason = _one_line(self._matcher.get_error())
+            raise GrammarStuck(f"no token of this model goes on as the schema asks: {reason}; change it", PARAM)
 
     def _renew_if_worn(self) -> bool:
         """The same state of a new matcher, where the old one has reached its limit."""

@@ -83,7 +83,8 @@ class Grammar(Protocol):
         ...
 
     def advance(self, token_id: int) -> None:
-        """The answer goes on with this token. Raises ValueError, and changes nothing, when the mask forbids it."""
+        """The answer goes on with this token. Raises ValueError, and changes nothing, when the mask forbids it, and
+        GrammarStuck."""
         ...
 
     def rollback(self, num_tokens: int) -> None:

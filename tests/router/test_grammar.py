@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +34,9 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> ModelTokenizer:
 
 
 @pytest.fixture(scope="module")
-def compiler(tokenizer: ModelTokenizer) -> Iterator[SchemaCompiler]:
+def compiler(tokenizer: ModelTokenizer) -> SchemaCompiler:
     """Without the trial, which costs a process per schema."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("moray.router.grammar.why_not", lambda _: "")
-        yield SchemaCompiler(tokenizer, VOCAB)
+    return SchemaCompiler(tokenizer, VOCAB, trial=lambda _: "")
 
 
 def allowed(mask: Mask) -> list[int]:
@@ -206,9 +203,7 @@ def test_what_is_not_supported_is_refused_in_one_line(
         {"allOf": [{"type": "string", "pattern": f"(a|b)*a(a|b){{{count}}}$"} for count in range(10, 40)]},  # for ever
     ],
 )
-def test_what_takes_too_long_to_compile_is_ended_and_refused(
-    tokenizer: ModelTokenizer, monkeypatch: pytest.MonkeyPatch, schema: dict[str, Any]
-) -> None:
+def test_what_takes_too_long_to_compile_is_ended_and_refused(tokenizer: ModelTokenizer, schema: dict[str, Any]) -> None:
     with pytest.raises(BadRequest, match="to compile"):
         SchemaCompiler(tokenizer, VOCAB).compile(json.dumps(schema))
 
@@ -251,7 +246,7 @@ def test_a_grammar_that_has_worn_out_is_renewed_in_the_middle_of_an_answer(token
     schema, letter = '{"type": "string", "minLength": 200, "maxLength": 5000}', tokenizer.encode("a", False)[0]
     small = LLParserLimits(max_lexer_states=2000, verbose_errors=False)
     grammars = [SchemaCompiler(tokenizer, VOCAB, limits).compile(schema) for limits in (small, schema_trial.LIMITS)]
-    for _ in range(3):
+    for _ in range(2):
         worn, unworn = (grammar.copy() for grammar in grammars)
         for token in [tokenizer.encode('"', False)[0], *[letter] * 300]:
             assert worn.mask() == unworn.mask()
