@@ -1,6 +1,6 @@
 """What a grammar costs: streams that follow a JSON schema against the same streams without one, at 1, 8 and 32.
 
-Eight replica processes and the router's engine, without HTTP; a model of random weights, which says anything that it may.
+Eight replica processes and the router's engine, without HTTP; a model of random weights says anything that it may.
 Both ways generate the same number of tokens: the schema has no end before it, and end tokens do not end a stream.
 """
 

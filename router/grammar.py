@@ -81,8 +81,8 @@ class SchemaCompiler:
 
 
 class _Compiled:
-    """A grammar at its beginning. All copies of a matcher share what its lexer has found out, which makes them fast, and
-    the limit on that: when it is reached, by all answers of days perhaps, a new one takes the place of the old."""
+    """A grammar at its beginning. All copies of a matcher share what its lexer has found out, which makes them fast,
+    and the limit on that: when it is reached, by all answers of days perhaps, a new one takes the place of the old."""
 
     def __init__(self, vocabulary: LLTokenizer, source: str, limits: LLParserLimits) -> None:
         self._open = lambda: LLMatcher(vocabulary, source, log_level=0, limits=limits)
@@ -127,16 +127,22 @@ class LlguidanceGrammar:
     def rollback(self, num_tokens: int) -> None:
         if not 0 <= num_tokens <= len(self._tokens):
             raise ValueError(f"{num_tokens} tokens to take back, there are {len(self._tokens)}")
-        self._matcher.rollback(num_tokens)
+        self._matcher.rollback(num_tokens - (num_tokens > 0 and self._has_ended))
         del self._tokens[len(self._tokens) - num_tokens :]
 
     @property
     def is_complete(self) -> bool:
         return self._matcher.is_accepting()
 
+    @property
+    def _has_ended(self) -> bool:
+        return bool(self._tokens) and self._tokens[-1] in self._compiled.eos_ids
+
     def _takes(self, token_id: int) -> bool:
-        if token_id in self._compiled.eos_ids:  # which the matcher tries in vain once nothing else may come
-            return self.is_complete and self._matcher.consume_token(token_id)
+        if self._has_ended:
+            return False
+        if token_id in self._compiled.eos_ids:  # the matcher would not count it as a token to take back
+            return self.is_complete
         return self._matcher.try_consume_tokens([token_id]) == 1
 
     def _raise_if_stuck(self) -> None:

@@ -37,7 +37,7 @@ def why_not(grammar: str) -> str:
 class Bytes:
     """The smallest vocabulary, as ``TokenizerWrapper`` wants it: what takes long does not depend on it."""
 
-    tokens = [*(bytes([byte]) for byte in range(256)), b"<end>"]
+    tokens = (*(bytes([byte]) for byte in range(256)), b"<end>")
     eos_token_id, bos_token_id, special_token_ids = 256, None, (256,)
 
     def __call__(self, text: bytes) -> list[int]:
