@@ -85,13 +85,16 @@ class _Compiled:
     and the limit on that: when it is reached, by all answers of days perhaps, a new one takes the place of the old."""
 
     def __init__(self, vocabulary: LLTokenizer, source: str, limits: LLParserLimits) -> None:
-        self._open = lambda: LLMatcher(vocabulary, source, log_level=0, limits=limits)
+        self._vocabulary, self._source, self._limits = vocabulary, source, limits
         self.edition, self.matcher = 0, self._open()
         self.eos_ids = frozenset(vocabulary.eos_tokens)
 
     def renew(self, worn_edition: int) -> None:
         if worn_edition == self.edition:
             self.edition, self.matcher = self.edition + 1, self._open()
+
+    def _open(self) -> LLMatcher:
+        return LLMatcher(self._vocabulary, self._source, log_level=0, limits=self._limits)
 
 
 class LlguidanceGrammar:

@@ -278,7 +278,8 @@ def test_the_latest_grammars_are_kept_and_compiled_once(monkeypatch: pytest.Monk
 
     async def run() -> None:
         cache = GrammarCache(compiler)
-        assert await asyncio.gather(*(cache.grammar("a") for _ in range(5))) == ["A"] * 5
+        grammars: list[Any] = await asyncio.gather(*(cache.grammar("a") for _ in range(5)))
+        assert grammars == ["A"] * 5
         for schema in "bacab":
             await cache.grammar(schema)
 
