@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -174,10 +175,9 @@ def test_a_stuck_grammar_ends_its_request_and_no_other(
 @pytest.fixture(scope="module")
 def url(parts: tuple[Backbone, LocalExperts], model: Path) -> Iterator[str]:
     """A gateway before a real engine."""
-    from contextlib import asynccontextmanager
 
     @asynccontextmanager
-    async def opened() -> Any:
+    async def opened() -> AsyncIterator[Engine]:
         yield Engine(*parts, num_pages=256, context_length=CONTEXT)
 
     thread = EngineThread(opened)

@@ -21,6 +21,7 @@ from moray.errors import BadRequest, GrammarStuck, Overloaded
 from moray.router import grammar_cache, schema_trial
 from moray.router.grammar import SchemaCompiler
 from moray.router.grammar_cache import GrammarCache
+from moray.router.sampling_kernel import mask_kernel
 from moray.router.tokenizer import ModelTokenizer
 from moray.types import Grammar, Mask
 
@@ -315,8 +316,6 @@ def test_few_schemas_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_mask_kernel_forbids_what_the_mask_does_not_have() -> None:
-    from moray.router.sampling_kernel import mask_kernel
-
     dice = np.random.default_rng(0)
     for width, num_bytes in [(1, 1), (8, 1), (9, 2), (300, 44), (340, 40)]:
         row, mask = dice.standard_normal(width).astype(np.float32), dice.bytes(num_bytes)
