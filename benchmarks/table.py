@@ -19,6 +19,7 @@ SCRIPTS = (
     "integer",
     "decode",
     "batching",
+    "constrained",
     "overlap",
     "growth",
     "wan",

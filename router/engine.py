@@ -6,13 +6,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from time import perf_counter
 
-from moray.errors import ContextTooLong, EngineStopped, MorayError
+from moray.errors import ContextTooLong, EngineStopped, GrammarStuck, MorayError
 from moray.experts.compiled import Rows
 from moray.router.backbone import Backbone
 from moray.router.forward import forward
 from moray.router.kv_cache import LayerCache, PagePool
+from moray.router.masks import Masks, MaskThread, rows_masks
 from moray.router.overlap import Overlap
 from moray.router.sampling import next_tokens
 from moray.router.scheduler import Scheduler, SchedulerLimits
@@ -45,6 +47,7 @@ class Engine:
         self.caches = [LayerCache(layer.attention.cache_spec(), num_pages) for layer in backbone.layers]
         self.scheduler = Scheduler(PagePool(num_pages), limits or SchedulerLimits())
         self.timings, self.overlap = Timings(), Overlap(overlap)
+        self._mask_thread = MaskThread()
         self._has_work = asyncio.Event()
         self._is_stopped = False
 
@@ -78,6 +81,7 @@ class Engine:
             else:
                 await asyncio.sleep(HELD_POLL_S)
         self.scheduler.fail_all(EngineStopped("the router is going down; try again later"))
+        self._mask_thread.stop()
 
     async def step(self) -> bool:
         """Move every request that can move; False when none could."""
@@ -86,6 +90,7 @@ class Engine:
             return False
         num_rows, started = len(batch.inputs.token_ids), perf_counter()
         num_parts = self.overlap.choose(num_rows)
+        masks = self._mask_thread.begin(batch.wanting())
         try:
             output = await forward(self.backbone, self.caches, self.experts, batch.inputs, self.timings, num_parts)
         except ExpertsMissing as missing:
@@ -96,21 +101,29 @@ class Engine:
         else:
             self.overlap.note(num_rows, num_parts, perf_counter() - started)
             unsound = batch.owners(output.unsound_rows) if output.unsound_rows else []
-            self._emit(self.scheduler.advance(batch, unsound), output.logits, unsound)
+            self._emit(self.scheduler.advance(batch, unsound), output.logits, unsound, masks)
             self._fail(unsound, "the model's numbers overflowed on this request; change the prompt")
         return True
 
-    def _emit(self, sequences: list[Sequence], logits: Rows, unsound: list[Sequence]) -> None:
-        """Sample one token for each sequence from logits [B, V] and hand it over, but to ``unsound`` ones."""
+    def _emit(self, sequences: list[Sequence], logits: Rows, unsound: list[Sequence], masks: Future[Masks]) -> None:
+        """Sample one token for each sequence from logits [B, V] and hand it over, but to ``unsound`` ones and to those
+        whose grammar is stuck."""
         if not sequences:  # a step that only read prompts
             return
-        started = perf_counter()
+        started, ready = perf_counter(), masks.result()
         params = [sequence.request.sampling for sequence in sequences]
         positions = [len(sequence.tokens) for sequence in sequences]
-        for sequence, token in zip(sequences, next_tokens(logits, params, positions), strict=True):
+        tokens = next_tokens(logits, params, positions, rows_masks(sequences, ready))
+        for sequence, token in zip(sequences, tokens, strict=True):
             if sequence in unsound:
                 continue
-            token = sequence.append(token)
+            try:
+                if isinstance(mask := ready.get(sequence), GrammarStuck):
+                    raise mask
+                token = sequence.append(token)
+            except GrammarStuck as stuck:
+                self.scheduler.fail(sequence, stuck)
+                continue
             if token.finish_reason is not None:
                 self.scheduler.finish(sequence, self.clock())
             sequence.emit(token)

@@ -19,6 +19,8 @@ from moray.router.gateway_metrics import CountRequests, GatewayMetrics
 from moray.router.gateway_settings import GatewaySettings
 from moray.router.generation_plan import plan_generation
 from moray.router.generator import Generator
+from moray.router.grammar import SchemaCompiler
+from moray.router.grammar_cache import GrammarCache
 from moray.router.http_body import CLIENT_LEFT, read_body, unless_disconnected
 from moray.router.http_errors import UnknownModel, add_error_handlers, blame_of, error_reply
 from moray.router.openai_api import ChatRequest, CompletionRequest, parse_chat, parse_completion
@@ -64,6 +66,8 @@ def _add_inference(
     metrics: GatewayMetrics,
     failures: Failures,
 ) -> None:
+    grammars = GrammarCache(SchemaCompiler(tokenizer, settings.vocab_size))
+
     async def answer(
         request: Request, parse: Callable[[bytes], CompletionRequest | ChatRequest], shape: ReplyFormat
     ) -> Response:
@@ -74,7 +78,7 @@ def _add_inference(
         asked = parse(body)
         address = request.client.host if request.client else None
         user = user_of(request.headers.get("authorization"), address, asked.user)
-        plan = await plan_generation(asked, tokenizer, settings, user)
+        plan = await plan_generation(asked, tokenizer, grammars, settings, user)
         metrics.prompt_tokens.inc(plan.num_prompt_tokens)
         texts = [ChoiceText(tokenizer, asked.stops) for _ in plan.requests]
         texts[0].resume(plan.resumed)

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from moray.errors import BadRequest, ContextTooLong
 from moray.router.chat_prompt import encode_chat
 from moray.router.gateway_settings import GatewaySettings
+from moray.router.grammar_cache import GrammarCache
 from moray.router.http_errors import UnknownModel
 from moray.router.openai_api import ChatRequest, CompletionRequest
+from moray.router.response_format import schema_text
 from moray.router.tokenizer import ModelTokenizer
-from moray.types import GenerationRequest, RequestId, SamplingParams
+from moray.types import GenerationRequest, Grammar, RequestId, SamplingParams
 
 ENCODE_ASIDE_CHARS = 16_384  # longer prompts are encoded in a thread, not to hold up the streams
 PromptIds = tuple[int, ...]
@@ -37,9 +39,14 @@ class GenerationPlan:
 
 
 async def plan_generation(
-    asked: CompletionRequest | ChatRequest, tokenizer: ModelTokenizer, settings: GatewaySettings, user: str
+    asked: CompletionRequest | ChatRequest,
+    tokenizer: ModelTokenizer,
+    grammars: GrammarCache,
+    settings: GatewaySettings,
+    user: str,
 ) -> GenerationPlan:
-    """``user`` is whom it is counted for. Raises ``UnknownModel``, ``ContextTooLong`` or ``BadRequest``."""
+    """``user`` is whom it is counted for. Raises ``BadRequest``, ``UnknownModel`` and ``ContextTooLong`` among them, or
+    ``Overloaded``."""
     if asked.model != settings.model_name:
         raise UnknownModel(f"no model {asked.model!r} here, only {settings.model_name!r}", param="model")
     if isinstance(asked, ChatRequest):
@@ -51,7 +58,9 @@ async def plan_generation(
         prefix, param, default_tokens = "cmpl-", "prompt", settings.default_completion_tokens
     limits = [_max_tokens(prompt, asked.token_limit, default_tokens, settings, param) for prompt in prompts]
     reply_id, seed = prefix + secrets.token_hex(16), secrets.randbits(63) if asked.seed is None else asked.seed
-    requests = _requests(asked, prompts, limits, reply_id, seed, tokenizer.eos_ids, user)
+    schema = schema_text(asked.response_format)
+    grammar = await grammars.grammar(schema) if schema is not None else None
+    requests = _requests(asked, prompts, limits, reply_id, seed, tokenizer.eos_ids, user, grammar)
     resumed = tuple(asked.resume_token_ids or ())
     if resumed:
         requests = (_behind(requests, resumed, asked.seed is not None, settings.vocab_size),)
@@ -110,6 +119,7 @@ def _requests(
     seed: int,
     eos_ids: frozenset[int],
     user: str,
+    grammar: Grammar | None,
 ) -> tuple[GenerationRequest, ...]:
     requests: list[GenerationRequest] = []
     for prompt, max_tokens in zip(prompts, limits, strict=True):
@@ -125,7 +135,8 @@ def _requests(
                 stop_token_ids=frozenset() if asked.ignore_eos else eos_ids,
             )
             request_id = RequestId(f"{reply_id}-{index}")
-            requests.append(GenerationRequest(request_id, prompt, sampling, user, asked.cache_salt or ""))
+            salt = asked.cache_salt or ""
+            requests.append(GenerationRequest(request_id, prompt, sampling, user, salt, grammar))
     return tuple(requests)
 
 
@@ -145,4 +156,16 @@ def _behind(
     if len(resumed) >= sampling.max_tokens or not sampling.stop_token_ids.isdisjoint(resumed):
         raise BadRequest("these tokens are a whole answer: there is nothing to resume", param)
     rest = replace(sampling, max_tokens=sampling.max_tokens - len(resumed))
-    return replace(request, prompt=(*request.prompt, *resumed), sampling=rest)
+    grammar = _replayed(request.grammar, resumed, param) if request.grammar is not None else None
+    return replace(request, prompt=(*request.prompt, *resumed), sampling=rest, grammar=grammar)
+
+
+def _replayed(grammar: Grammar, resumed: PromptIds, param: str) -> Grammar:
+    """The state behind ``resumed``."""
+    behind = grammar.copy()
+    try:
+        for token_id in resumed:
+            behind.advance(token_id)
+    except ValueError:
+        raise BadRequest("these tokens do not fit the response_format: send those of the reply to it", param) from None
+    return behind

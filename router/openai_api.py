@@ -22,6 +22,7 @@ from pydantic import (
 from moray.errors import BadRequest
 from moray.router.openai_messages import ChatMessage
 from moray.router.openai_unsupported import refuse_unsupported
+from moray.router.response_format import ResponseFormat
 
 MAX_STOP_CHARS = 256  # per stop string; so much text may be held back
 
@@ -50,6 +51,7 @@ class _Request(BaseModel):
     user: str | None = None
     cache_salt: str | None = Field(None, min_length=1, max_length=128)
     resume_token_ids: list[int] | None = None  # what a stream that broke off has delivered
+    response_format: ResponseFormat | None = None
 
     @field_validator("stop")
     @classmethod
@@ -141,6 +143,8 @@ def _parsed(kind: type[R], body: bytes) -> R:
     except ValidationError as error:
         raise _bad_request(error) from None
     refuse_unsupported(request.model_extra or {}, request.num_choices)
+    if request.ignore_eos and request.response_format is not None and request.response_format.type != "text":
+        raise BadRequest("ignore_eos: an answer with a response_format ends where it is complete", "ignore_eos")
     if request.stream_options is not None and not request.stream:
         raise BadRequest("stream_options needs stream to be true", param="stream_options")
     return request

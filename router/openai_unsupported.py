@@ -16,7 +16,6 @@ NEUTRAL_VALUES: dict[str, tuple[object, ...]] = {
     "logit_bias": ({},),
     "modalities": (["text"],),
     "presence_penalty": (0,),
-    "response_format": ({"type": "text"},),
     "suffix": ("",),
     "web_search_options": (),
     "allowed_token_ids": (),

@@ -1,40 +1,51 @@
 """The next token of every row of a batch, reproducible from (seed, position, logits) alone.
 
 Filters come in the order of Hugging Face's ``generate``: temperature, top-k (ties with the k-th value stay
-in), top-p (the shortest best-first prefix whose mass reaches p). The draw is an inverse CDF in id order.
+in), top-p (the shortest best-first prefix whose mass reaches p). The draw is an inverse CDF in id order. A mask comes
+before them all; log-probabilities are the model's own, as if there were none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from moray.experts.compiled import Rows
-from moray.router.sampling_kernel import draw_kernel
-from moray.types import GeneratedToken, SamplingParams
+from moray.router.sampling_kernel import draw_kernel, mask_kernel
+from moray.types import GeneratedToken, Mask, SamplingParams
 
 GREEDY_BELOW = 1e-5  # temperature; smaller ones would overflow and pick the maximum anyway
 TOP_P_CANDIDATES = 1024  # sorted first; the whole vocabulary only where their mass falls short of top_p
+EVERYTHING: Mapping[int, Mask] = {}
 
 
-def next_tokens(logits: Rows, params: Sequence[SamplingParams], positions: Sequence[int]) -> list[GeneratedToken]:
+def next_tokens(
+    logits: Rows,
+    params: Sequence[SamplingParams],
+    positions: Sequence[int],
+    masks: Mapping[int, Mask] = EVERYTHING,
+) -> list[GeneratedToken]:
     """Choose one token per row; ``finish_reason`` stays None.
 
     ``logits`` is [B, V] float32 without NaN or +inf (-inf forbids a token); ``positions[i]`` is the place of
-    row i's new token in its sequence. A row's answer has the same bits whatever else is in the batch. Raises
-    ``ValueError`` when the three lengths differ.
+    row i's new token in its sequence; ``masks`` are of the rows that may not say everything. A row's answer has the
+    same bits whatever else is in the batch. Raises ``ValueError`` when the three lengths differ.
     """
     if not logits.shape[0] == len(params) == len(positions):
         raise ValueError(f"{logits.shape[0]} rows, {len(params)} params, {len(positions)} positions")
     greedy = logits.argmax(axis=-1).tolist()  # the lowest id among equals
     tokens = []
     for row, (sampling, position) in enumerate(zip(params, positions, strict=True)):
-        token_id = greedy[row]
+        scores, token_id = logits[row], greedy[row]
+        if row in masks:
+            scores = mask_kernel(scores, np.frombuffer(masks[row], np.uint8))
+            token_id = int(scores.argmax())
         if sampling.temperature >= GREEDY_BELOW:
-            token_id = _drawn(logits[row], sampling, uniform(sampling.seed, position))
+            token_id = _drawn(scores, sampling, uniform(sampling.seed, position))
         tokens.append(_with_logprobs(token_id, logits[row], sampling.num_logprobs))
     return tokens
 

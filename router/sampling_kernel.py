@@ -1,4 +1,4 @@
-"""Drawing a token from a whole row of logits, compiled: one pass for the masses, one for the draw."""
+"""Drawing a token from a whole row of logits, compiled: one pass for the masses, one for the draw; and its mask."""
 
 from __future__ import annotations
 
@@ -26,3 +26,13 @@ def draw_kernel(logits: NDArray[np.float32], temperature: float, fraction: float
         if masses[i] > target:
             return i
     return logits.shape[0] - 1
+
+
+@kernel("f4[::1](f4[::1], Array(u1, 1, 'C', readonly=True))")
+def mask_kernel(logits: NDArray[np.float32], mask: NDArray[np.uint8]) -> Any:
+    """The row with -inf in the place of every token that ``mask`` (``moray.types.Mask``) does not have."""
+    masked = np.full(logits.shape[0], -np.inf, np.float32)
+    for i in range(min(logits.shape[0], 8 * mask.shape[0])):
+        if mask[i >> 3] >> (i & 7) & 1:
+            masked[i] = logits[i]
+    return masked

@@ -34,6 +34,11 @@ class Batch:
     num_tokens: tuple[int, ...]  # of each sequence in this step
     inputs: StepInputs
 
+    def wanting(self) -> list[Sequence]:
+        """Sequences whose next token this step makes known."""
+        pairs = zip(self.sequences, self.num_tokens, strict=True)
+        return [sequence for sequence, count in pairs if sequence.num_remaining == count]
+
     def owners(self, rows: frozenset[int]) -> list[Sequence]:
         """Sequences that any of the step's ``rows`` belong to."""
         owners, end = [], 0

@@ -9,7 +9,7 @@ from moray.errors import MorayError
 from moray.router.kv_cache import KV_PAGE_SIZE, pages_needed
 from moray.router.prefix_cache import page_hash, root_hash
 from moray.router.step import Chunk
-from moray.types import FinishReason, GeneratedToken, GenerationRequest
+from moray.types import FinishReason, GeneratedToken, GenerationRequest, Grammar
 
 Emit = Callable[[GeneratedToken | MorayError], None]
 
@@ -23,6 +23,7 @@ class Sequence:
     tokens: list[int] = field(init=False)
     num_prompt: int = field(init=False)
     user: str = field(init=False)
+    grammar: Grammar | None = field(init=False)  # in the state behind ``tokens``; a preemption does not touch it
     arrival: int = 0  # counted by the scheduler: the lower, the earlier
     num_cached: int = 0
     pages: list[int] = field(default_factory=list)
@@ -38,6 +39,7 @@ class Sequence:
         self.tokens = list(self.request.prompt)
         self.num_prompt = len(self.tokens)
         self.user = self.request.user
+        self.grammar = self.request.grammar.copy() if self.request.grammar is not None else None
 
     @property
     def num_remaining(self) -> int:
@@ -69,6 +71,8 @@ class Sequence:
     def append(self, token: GeneratedToken) -> GeneratedToken:
         """Take the token that was sampled; returns it with what is known here."""
         self.tokens.append(token.token_id)
+        if self.grammar is not None:
+            self.grammar.advance(token.token_id)
         num_generated = len(self.tokens) - self.num_prompt
         if num_generated == 1 and self.num_prefix_tokens:
             token = replace(token, num_prefix_tokens=self.num_prefix_tokens)

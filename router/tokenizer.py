@@ -61,6 +61,15 @@ class ModelTokenizer:
         )
 
     @property
+    def known_eos_ids(self) -> frozenset[int]:
+        """Without those that generation_config.json names and the vocabulary does not have."""
+        return frozenset(token_id for token_id in self.eos_ids if self._tokenizer.id_to_token(token_id) is not None)
+
+    def to_json(self) -> str:
+        """What tokenizer.json says."""
+        return self._tokenizer.to_str()
+
+    @property
     def can_chat(self) -> bool:
         return self._template is not None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence as Sequence_
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from moray.router.backbone import Backbone, load_backbone
 from moray.router.engine import Engine
 from moray.router.forward import forward
 from moray.router.kv_cache import LayerCache, pages_needed
+from moray.router.masks import Masks
 from moray.router.scheduler import SchedulerLimits
 from moray.router.sequence import Sequence
 from moray.router.step import Chunk, build_step
@@ -46,11 +48,11 @@ class LogitsEngine(Engine):
         self.rows: dict[str, list[Rows]] = {}
         self.num_reading_steps = 0  # that ended no prompt and decoded nothing
 
-    def _emit(self, sequences: list[Sequence], logits: Rows, unsound: list[Sequence]) -> None:
+    def _emit(self, sequences: list[Sequence], logits: Rows, unsound: list[Sequence], masks: Future[Masks]) -> None:
         self.num_reading_steps += not sequences
         for sequence, row in zip(sequences, logits, strict=True):
             self.rows.setdefault(sequence.request.request_id, []).append(row.copy())
-        super()._emit(sequences, logits, unsound)
+        super()._emit(sequences, logits, unsound, masks)
 
 
 class Recorder:

@@ -9,7 +9,8 @@
     │   │   └── ShardCorrupt     a file missing, cut short or not of its manifest's digest
     │   ├── BadAction            text that is no typed action (``moray.actions``)
     │   ├── BadRequest           a request that the gateway refuses (HTTP 400)
-    │   │   └── ContextTooLong
+    │   │   ├── ContextTooLong
+    │   │   └── GrammarStuck     an answer that no token of the vocabulary can go on with
     │   ├── BadSetting           a command-line option or an environment variable
     │   │   └── PortTaken
     │   ├── BadTaskSpec          a task's specification that says nothing which could be served
@@ -97,6 +98,10 @@ class BadRequest(BadInput):
 
 class ContextTooLong(BadRequest):
     code = "context_length_exceeded"
+
+
+class GrammarStuck(BadRequest):
+    code = "grammar_stuck"
 
 
 class BadSetting(BadInput):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, NewType
+from typing import Literal, NamedTuple, NewType, Protocol
 
 ExpertId = NewType("ExpertId", int)  # e: the e-th routed expert of every MoE layer
 NodeId = NewType("NodeId", str)  # one machine of an operator, "node-3"
@@ -68,6 +68,35 @@ class SamplingParams:
     stop_token_ids: frozenset[int] = frozenset()
 
 
+Mask = bytes  # of the tokens that may come next: token i is bit i % 8, the lowest first, of byte i // 8
+
+
+class Grammar(Protocol):
+    """What an answer may still say, token by token. Of one thread at a time."""
+
+    def copy(self) -> Grammar:
+        """The same state, to go its own way."""
+        ...
+
+    def mask(self) -> Mask:
+        """At least one token; those that end the answer are among them exactly when it may end. Raises GrammarStuck."""
+        ...
+
+    def advance(self, token_id: int) -> None:
+        """The answer goes on with this token. Raises ValueError, and changes nothing, when the mask forbids it, and
+        GrammarStuck."""
+        ...
+
+    def rollback(self, num_tokens: int) -> None:
+        """Take back the last of the tokens. Raises ValueError when there are not as many."""
+        ...
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the answer may end here."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
     request_id: RequestId
@@ -75,6 +104,7 @@ class GenerationRequest:
     sampling: SamplingParams
     user: str = ""  # opaque; requests are shared out fairly between users
     cache_salt: str = ""  # requests share cached prefixes only with those of the same salt
+    grammar: Grammar | None = None  # of the answer, as far as the prompt does not hold it; whoever generates copies it
 
 
 @dataclass(frozen=True, slots=True)
