@@ -57,9 +57,7 @@ class Handed(_Model):
     signature: bytes = Field(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)
 
     def as_message(self) -> wire.Voucher:
-        return wire.Voucher(
-            self.channel, self.cumulative.to_bytes(32), self.epoch, self.commitment, self.signature
-        )
+        return wire.Voucher(self.channel, self.cumulative.to_bytes(32), self.epoch, self.commitment, self.signature)
 
 
 def door_secret(wire_token: bytes) -> str:

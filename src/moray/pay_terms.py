@@ -1,4 +1,4 @@
-"""How a node says in its Join that it is paid in vouchers, and what rows cost. Both sides' operators agree on it before.
+"""How a node says in its Join that it is paid in vouchers, and what rows cost; the two operators agree on it before.
 
 It stands among the Join's features, so that nobody who does not know of it stumbles over it; the node's key signs them.
 """
