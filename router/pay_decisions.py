@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from moray.contracts.channels import ChannelState
-from moray.pay_terms import amount_of
+from moray.pay_terms import amount_of, rows_of
 
 PAY_AT = 2  # a part of what a node allows: unpaid rows reach one in so many
 
@@ -70,4 +70,6 @@ def next_payment(debt: Debt, channel: ChannelState, limits: PayLimits) -> Paymen
         return Promise(wanted, debt.rows)
     if limits.budget > 0:
         return Deposit(min(max(limits.deposit, wanted - channel.deposited), limits.budget))
+    if channel.deposited > debt.promised:  # what is left of it
+        return Promise(channel.deposited, rows_of(channel.deposited, limits.row_price))
     return Stop("the budget is used up: give a larger --budget, or it is cut off at what it allows")

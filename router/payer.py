@@ -48,7 +48,7 @@ def voucher_key(account: NodeKey, chain_id: int, contract: str, signer: str, nod
 class Paid:
     """One step, for who watches."""
 
-    step: str  # deposited, promised, stopped, waiting
+    step: str  # deposited, promised, stopped, waiting, closing, returned
     node: str  # empty: of all
     amount: int  # base units
     text: str = ""
@@ -141,6 +141,24 @@ class Payer:
             self._ledger = ledger
         for node, channel_hex in bills:
             await self._pay(node, self._ledger.bills[channel_hex], owed.row_price)
+
+    async def close(self) -> None:
+        """Close every channel, so that its payee has 24 h to claim; then, asked again, fetch what is left."""
+        for bill in list(self._ledger.bills.values()):
+            channel = self._channel(bill.signer, bill.node_id, bill.payee)
+            if self._channels.id_of(channel) != bill.channel:
+                self._tell(Paid("stopped", bill.node_id, 0, "its channel is another chain's or another account's"))
+                continue
+            state, head = await self._channels.state(bill.channel), await self._channels.chain.head()
+            name = f"{bill.channel.hex()} of {state.deposited} at {state.closes_at}"
+            if not state.closes_at and state.deposited > state.paid:
+                await self._sender.send(f"close {name}", self._channels.close(channel))
+                self._tell(Paid("closing", bill.node_id, state.deposited - state.paid))
+            elif state.closes_at and head.timestamp >= state.closes_at:
+                await self._sender.send(f"settle {name}", self._channels.settle(channel))
+                self._tell(Paid("returned", bill.node_id, state.deposited - state.paid))
+            elif state.closes_at:
+                self._tell(Paid("waiting", bill.node_id, 0, f"its payee may claim until {state.closes_at} (Unix time)"))
 
     async def _pay(self, node: Owed, bill: Bill, row_price: int) -> None:
         if bill.depositing:  # when this process was ended

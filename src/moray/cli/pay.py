@@ -18,7 +18,7 @@ from moray.cli.chain_access import ChainOption, open_chain, open_sender, read_ch
 from moray.cli.network import JsonOption, StateDir, terminated_as_interrupt
 from moray.cli.passwords import PasswordFile
 from moray.errors import BadSetting, ClusterError
-from moray.nodes.state import WIRE_TOKEN, hold_lock, open_state_dir, read_state
+from moray.nodes.state import WIRE_TOKEN, ensure_token, hold_lock, open_state_dir, read_state
 
 if TYPE_CHECKING:
     from moray.contracts.addresses import Addresses
@@ -29,10 +29,14 @@ if TYPE_CHECKING:
 def pay(
     budget: Annotated[
         str, typer.Option("--budget", metavar="AMOUNT", help="The most to deposit, for all nodes together, ever.")
-    ],
+    ] = "",
     deposit: Annotated[
         str, typer.Option("--deposit", metavar="AMOUNT", help="What goes into a node's channel at a time.")
     ] = "1",
+    is_closing: Annotated[
+        bool,
+        typer.Option("--close", help="Close all channels instead; again 24 h later, fetch what is left in them."),
+    ] = False,
     chain: ChainOption = None,
     keystore: AccountOption = None,
     password_file: PasswordFile = None,
@@ -46,12 +50,15 @@ def pay(
 
     folder, addresses = open_state_dir(state_dir), read_chain(chain, state_dir)
     record = read_state(folder)
-    if record is None:
+    if record is None and not is_closing:
         raise ClusterError(f"no network runs from {folder}; start one with `moray up --row-price`")
+    if not budget and not is_closing:
+        raise BadSetting("nothing may be deposited yet; say how much in all: --budget AMOUNT")
+    url = record.url if record is not None else ""
     key = open_account(addresses.chain_id, keystore, password_file, dev_account)
-    token = bytes.fromhex((folder / WIRE_TOKEN).read_text().strip())
+    token = bytes.fromhex(ensure_token(folder, WIRE_TOKEN))
     with terminated_as_interrupt(), hold_lock(folder, PAY_LOCK):
-        asyncio.run(serve(addresses, key, folder, record.url, token, budget, deposit, teller(as_json)))
+        asyncio.run(serve(addresses, key, folder, url, token, budget, deposit, is_closing, teller(as_json)))
 
 
 async def serve(
@@ -62,9 +69,10 @@ async def serve(
     token: bytes,
     budget: str,
     deposit: str,
+    is_closing: bool,
     tell: Callable[[Paid], None],
 ) -> None:
-    """Until it is cancelled."""
+    """Until it is cancelled; channels are closed at once."""
     from moray.contracts.channels import PaymentChannels
     from moray.contracts.currency import Currency
     from moray.contracts.deploy import check_deployed
@@ -75,14 +83,15 @@ async def serve(
         await check_deployed(chain, addresses)
         currency = Currency(chain, addresses.currency)
         decimals = await currency.decimals()
-        amounts = [parse_amount(deposit, decimals, "--deposit"), parse_amount(budget, decimals, "--budget")]
+        amounts = [parse_amount(deposit, decimals, "--deposit"), parse_amount(budget or deposit, decimals, "--budget")]
         if not 0 < amounts[0] <= amounts[1]:
             raise BadSetting("--deposit must be above 0 and not above --budget; correct one of them")
         sender = await stack.enter_async_context(open_sender(chain, key, folder))
         door = RouterDoor(url, token)
         stack.push_async_callback(door.close)
         channels = PaymentChannels(chain, addresses.payment_channels)
-        await Payer(key, door, channels, currency, sender, folder, amounts[0], amounts[1], tell).run()
+        payer = Payer(key, door, channels, currency, sender, folder, amounts[0], amounts[1], tell)
+        await (payer.close() if is_closing else payer.run())
 
 
 def teller(as_json: bool) -> Callable[[Paid], None]:
