@@ -59,7 +59,7 @@ def test_stake_lets_a_node_in_and_its_end_puts_it_out(tmp_path: Path) -> None:
             with joined(network, "node", "--slots", "2") as node:
                 node.serving()
                 network.network.wait(lambda page: page["missing_experts"] == [], "both experts")
-                assert network.network.complete(max_tokens=3)["token_ids"]
+                assert network.network.complete(prompt=[5, 6, 7], max_tokens=3)["token_ids"]
                 status = run_status(node, chain)
                 assert (status["stake"]["bonded"], status["stake"]["signer"]) == ("12", signer)
                 is_put_out_when_it_takes_its_stake_back(network, node, staker)

@@ -146,7 +146,7 @@ def test_a_payer_that_was_killed_over_a_deposit_makes_it_once(tmp_path: Path) ->
             async with at.payer() as payer:
                 await at.there.chain.endpoints[0].request("evm_setAutomine", False)
                 paying = asyncio.create_task(payer.round())
-                await eventually(lambda: payer._ledger.bills and [*payer._ledger.bills.values()][0].depositing)
+                await eventually(lambda: payer._ledger.bills and next(iter(payer._ledger.bills.values())).depositing)
                 paying.cancel()
                 await asyncio.wait([paying])
             await at.there.chain.endpoints[0].request("evm_setAutomine", True)
