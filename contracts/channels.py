@@ -63,6 +63,20 @@ def channel_id(channel: Channel, chain_id: int, contract: str) -> bytes:
     )
 
 
+def news(state: ChannelState, before: int, cumulative: int) -> int:
+    """What a voucher of ``cumulative`` adds to those before it, the last of which had ``before``: 0 where that is
+    nothing, or more than the channel holds. What was paid on-chain for a voucher that was lost since adds nothing."""
+    added = cumulative - max(before, state.paid)
+    return added if 0 < added <= headroom(state, before) else 0
+
+
+def voucher_typed_data(voucher: Voucher, chain_id: int, contract: str) -> TypedData:
+    """What the channel's signer signs."""
+    return contract_typed_data(
+        Domain("Moray PaymentChannels", "1", chain_id, contract), "Voucher", _VOUCHER, asdict(voucher)
+    )
+
+
 class PaymentChannels:
     def __init__(self, chain: Chain, address: str) -> None:
         self.chain = chain
@@ -95,8 +109,7 @@ class PaymentChannels:
         return self._step(channel, "settle", "settle", "Closed")
 
     def voucher_typed_data(self, voucher: Voucher) -> TypedData:
-        domain = Domain("Moray PaymentChannels", "1", self.chain.chain_id, self.address)
-        return contract_typed_data(domain, "Voucher", _VOUCHER, asdict(voucher))
+        return voucher_typed_data(voucher, self.chain.chain_id, self.address)
 
     def _step(self, channel: Channel, verb: str, function: str, event: str, *args: object) -> Call:
         id = self.id_of(channel)

@@ -45,7 +45,8 @@ class SignedCredentials:
         self._signing_socket, self._certificate = signing_socket, bytes.fromhex(tls_cert_sha256)
 
     def present(self, hello: wire.Hello, join: wire.Join) -> wire.Join:
-        match self._ask(wire.encode(hello) + wire.encode(replace(join, tls_cert_sha256=self._certificate))):
+        asked = wire.encode(hello) + wire.encode(replace(join, tls_cert_sha256=self._certificate))
+        match ask_agent(self._signing_socket, asked):
             case wire.Join() as signed:
                 return signed
             case wire.Reject(code, reason):
@@ -56,16 +57,18 @@ class SignedCredentials:
     def check(self, uplink_id: bytes, welcome: wire.Welcome) -> None:
         """TLS has shown already that the router is the pinned one."""
 
-    def _ask(self, frames: bytes) -> wire.Message:
-        reader = wire.FrameReader(wire.MAX_HANDSHAKE_BYTES)
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as signing:
-                signing.settimeout(SIGNING_TIMEOUT_S)
-                signing.connect(self._signing_socket)
-                signing.sendall(frames)
-                while data := signing.recv(wire.MAX_HANDSHAKE_BYTES):
-                    for payload in reader.feed(data):
-                        return wire.decode(payload)
-        except OSError as exc:
-            raise WireError(f"nobody signs for this node ({exc}): is `moray node join` still running?") from None
-        raise WireError("the signing process hung up")
+
+def ask_agent(signing_socket: str, frames: bytes) -> wire.Message:
+    """What the process that signs for this node answers. Raises WireError."""
+    reader = wire.FrameReader(wire.MAX_HANDSHAKE_BYTES)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as signing:
+            signing.settimeout(SIGNING_TIMEOUT_S)
+            signing.connect(signing_socket)
+            signing.sendall(frames)
+            while data := signing.recv(wire.MAX_HANDSHAKE_BYTES):
+                for payload in reader.feed(data):
+                    return wire.decode(payload)
+    except OSError as exc:
+        raise WireError(f"nobody signs for this node ({exc}): is `moray node join` still running?") from None
+    raise WireError("the signing process hung up")

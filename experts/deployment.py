@@ -46,6 +46,7 @@ class ExpertSpec:
     device: AskedDevice = "cpu"
     allow_private: bool = False  # whether routers of others may have private addresses
     max_unpaid_rows: int | None = None  # that a replica computes for a router of others without pay; None: no cap
+    takes_vouchers: bool = False  # then all replicas of the node together
     gpu_share: float = 0.01  # of a GPU, for Ray's accounts, where the device is cuda
 
     @property
@@ -56,7 +57,7 @@ class ExpertSpec:
 
 def route_to(router: DataAddress | PublicAddress, spec: ExpertSpec) -> Route:
     if isinstance(router, PublicAddress):
-        return SignedRoute(router, spec.secret, spec.allow_private, spec.max_unpaid_rows)
+        return SignedRoute(router, spec.secret, spec.allow_private, spec.max_unpaid_rows, spec.takes_vouchers)
     return OwnRoute(router, bytes.fromhex(Path(spec.secret).read_text().strip()))
 
 

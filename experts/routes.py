@@ -6,9 +6,10 @@ import socket
 from contextlib import ExitStack, suppress
 from typing import Protocol
 
-from moray.experts.allowance import Allowance
+from moray.experts.allowance import Allowance, LeasedAllowance
 from moray.experts.connections import Connection, PlainConnection, dial_tls
 from moray.experts.credentials import Credentials, SignedCredentials, TokenCredentials
+from moray.experts.credit import Credit
 from moray.types import DataAddress, PublicAddress
 
 DIAL_TIMEOUT_S = 2.0  # and once more for a TLS handshake
@@ -26,6 +27,11 @@ class Route(Protocol):
     @property
     def allowance(self) -> Allowance | None:
         """What this router gets before it pays; None: all it asks for."""
+        ...
+
+    @property
+    def credit(self) -> Credit | None:
+        """Where its vouchers go; None: nobody asks for any."""
         ...
 
     @property
@@ -47,7 +53,7 @@ class OwnRoute:
     path may lead nowhere, or to the router of another network."""
 
     max_backoff_s = 2.0
-    allowance = None  # nobody pays oneself
+    allowance = credit = None  # nobody pays oneself
 
     def __init__(self, address: DataAddress, token: bytes) -> None:
         self._address, self.credentials = address, TokenCredentials(token)
@@ -80,11 +86,21 @@ class SignedRoute:
     max_backoff_s = 15.0  # a router that comes back hears from thousands
 
     def __init__(
-        self, address: PublicAddress, signing_socket: str, allow_private: bool, max_unpaid_rows: int | None = None
+        self,
+        address: PublicAddress,
+        signing_socket: str,
+        allow_private: bool,
+        max_unpaid_rows: int | None = None,
+        takes_vouchers: bool = False,
     ) -> None:
-        """``max_unpaid_rows``: what the router gets before it pays; None: all it asks for."""
+        """``max_unpaid_rows``: what the router gets before it pays; None: all it asks for. ``takes_vouchers``: then
+        that is what the node's replicas give it together, and who has the signing socket keeps account."""
         self._address, self._allow_private = address, allow_private
-        self.allowance = None if max_unpaid_rows is None else Allowance(max_unpaid_rows)
+        self.credit = Credit(signing_socket, str(address)) if takes_vouchers else None
+        self.allowance: Allowance | None = None
+        if max_unpaid_rows is not None:
+            credit = self.credit
+            self.allowance = LeasedAllowance(max_unpaid_rows, credit.draw) if credit else Allowance(max_unpaid_rows)
         self.credentials = SignedCredentials(signing_socket, address.tls_cert_sha256)
 
     @property

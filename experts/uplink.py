@@ -19,6 +19,7 @@ from moray.errors import JoinRefused, WireError
 from moray.experts.allowance import Allowance
 from moray.experts.connections import Connection
 from moray.experts.credentials import Credentials
+from moray.experts.credit import Credit
 from moray.experts.executor import Answer, Executor
 from moray.experts.served import ServedExperts, ServingRoom
 from moray.experts.serving_kernel import BEATS, CANNOT_SEND, CLOSED, IS_STOPPED, NUM_PULSES, ROWS_DONE
@@ -27,6 +28,7 @@ from moray.quoting import quoted
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT_S = 10.0
+VOUCHER_BURST = 10  # on one connection; one more for every second that it lasts
 SEND_BYTES = 16 << 10  # between two signs of life: a record of TLS, for each of which a router has its time
 
 
@@ -55,12 +57,15 @@ class ExpertUplink:
         served: ServedExperts | None = None,
         on_beat: Callable[[], None] = lambda: None,
         allowance: Allowance | None = None,
+        credit: Credit | None = None,
     ) -> None:
         """``served``: the executor's experts for the serving kernel; None: the executor answers everything.
-        ``allowance``: of this router, where it does not get all it asks for; the kernel counts no rows for it."""
+        ``allowance``: of this router, where it does not get all it asks for; the kernel counts no rows for it.
+        ``credit``: where its vouchers go; None: it is to send none."""
         self._connection, self._identity, self._credentials = connection, identity, credentials
         self._incarnation, self._executor, self._on_beat = incarnation, executor, on_beat
-        self._allowance = allowance
+        self._allowance, self._credit = allowance, credit
+        self._num_vouchers, self._welcomed_at = 0, 0.0
         self._served = served if connection.bare_fd >= 0 and allowance is None else None
         self._room = ServingRoom() if self._served is not None else None
         self._reader = wire.FrameReader(wire.MAX_HANDSHAKE_BYTES)
@@ -89,6 +94,9 @@ class ExpertUplink:
                     if not self._is_draining:  # a second Drain would break the protocol
                         self._write(wire.Drain(self._drain_reason))
                     self._is_draining, self._drain_reason = True, None
+                if self._allowance is not None and self._allowance.is_renewed(monotonic()):
+                    logger.info("%s is paid and joins again", self._identity.replica_id)
+                    return  # nothing undoes a Drain
         finally:
             self.is_serving = False
             self._executor.rows_done += int(self._pulse[ROWS_DONE])
@@ -167,12 +175,18 @@ class ExpertUplink:
                 self._check_welcome(message)
                 self._reader.limit_bytes = wire.MAX_FRAME_BYTES
                 self.is_serving = self.was_welcomed = True
+                self._welcomed_at = monotonic()
                 logger.info("%s serves %r", self._identity.replica_id, self._hello.router if self._hello else "")
                 if self._allowance is not None and self._allowance.is_spent:  # on a connection before this one
                     self.drain(_unpaid(self._allowance))
             case wire.Reject(code, reason):
                 self.was_welcomed = False  # after all
                 raise JoinRefused(quoted(code), quoted(reason))
+            case wire.Voucher() if self._credit is not None and self.is_serving:
+                self._num_vouchers += 1
+                if self._num_vouchers > VOUCHER_BURST + monotonic() - self._welcomed_at:
+                    raise WireError("a router sends a voucher for what it owes, not one after another")
+                self._credit.hand(message)
             case wire.Ping(token):
                 self._write(wire.Pong(token, 0, self._executor.rows_done + int(self._pulse[ROWS_DONE])))
             case _:

@@ -84,6 +84,8 @@ class RouterThread:
             backoff_s = FIRST_BACKOFF_S if was_welcomed else min(backoff_s * 2, self._route.max_backoff_s)
             self._beat()
             self._stop.wait(backoff_s * (0.5 + random.random()))
+        if self._route.allowance is not None:
+            self._route.allowance.end()
 
     def _serve_once(self) -> bool:
         """One connection, from the dial to its end; whether the router welcomed it."""
@@ -121,7 +123,15 @@ class UplinkThreads:
         def thread_to(route: Route) -> RouterThread:
             def make_uplink(connection: Connection, incarnation: int, beat: Callable[[], None]) -> ExpertUplink:
                 return ExpertUplink(
-                    connection, identity, route.credentials, incarnation, executor, served, beat, route.allowance
+                    connection,
+                    identity,
+                    route.credentials,
+                    incarnation,
+                    executor,
+                    served,
+                    beat,
+                    route.allowance,
+                    route.credit,
                 )
 
             return RouterThread(route, identity.replica_id, next_incarnation, make_uplink)

@@ -11,11 +11,11 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moray.config import read_settings
 from moray.errors import BadSetting, ClusterError, MorayError
@@ -40,11 +40,23 @@ from moray.nodes.state import ClusterRecord
 from moray.nodes.supervisor import start_supervisor
 from moray.types import PublicAddress
 
+if TYPE_CHECKING:  # a chain's libraries take a second to import, and most nodes need none
+    from moray.contracts.addresses import Addresses
+    from moray.nodes.credit import NodeCredit, PayRules
+
 MANIFEST_PERIOD_S = 120.0
 REPORT_WHILE_FETCHING_S = 20.0
 RETRY_S = 5.0  # after a report that failed; up to twice as long, so that nodes do not come together
 
 Watch = Callable[[NodeState, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PayOptions:
+    """Being paid in vouchers, and the chain that tells what they are worth."""
+
+    rules: PayRules
+    addresses: Addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,7 @@ class NodeOptions:
     asked: tuple[int, ...] = ()  # experts that the operator wants; empty: what the network needs most
     allow_private: bool = False
     max_unpaid_rows: int | None = None  # that each expert computes for a router without pay; None: no cap
+    pay: PayOptions | None = None  # then all experts together compute so many, and more for vouchers
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +169,27 @@ class NodeAgent:
     def _live(self) -> None:
         assignment = self._reporter.report(self._manifest, ())  # a refusal is heard before anything is started
         self._fetch(assignment.experts)
-        server = SigningServer(signing_socket(self._options.state_dir), self._key, self._membership())
-        with signing(server), connected(self._start_ray()):
-            signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray has put one of its own there
-            start_serve()
-            self._serve(server, assignment)
+        path = signing_socket(self._options.state_dir)
+        with self._credit() as credit:
+            server = SigningServer(path, self._key, self._membership(), credit=credit)
+            with signing(server), connected(self._start_ray()):
+                signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray has put one of its own there
+                start_serve()
+                self._serve(server, assignment)
+
+    @contextmanager
+    def _credit(self) -> Iterator[NodeCredit | None]:
+        pay = self._options.pay
+        if pay is None:
+            yield None
+            return
+        from moray.nodes.channel_watch import ChannelWatch
+        from moray.nodes.credit import NodeCredit
+        from moray.nodes.voucher_book import VoucherBook
+
+        credit = NodeCredit(pay.rules, VoucherBook(self._options.state_dir))
+        with ChannelWatch(credit, pay.addresses).running():
+            yield credit
 
     def _start_ray(self) -> ClusterRecord:
         """With one slot more than experts: the next one serves before another goes."""
@@ -266,6 +295,7 @@ class NodeAgent:
             device="cpu",
             allow_private=self._options.allow_private,
             max_unpaid_rows=self._options.max_unpaid_rows,
+            takes_vouchers=self._options.pay is not None,
         )
         return Hosting(spec, self._grounds.node_id)
 

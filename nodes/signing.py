@@ -3,6 +3,9 @@
 Replicas run in Ray, where the key must never be. They ask with the router's Hello and their Join; they get that Join
 signed, or a Reject. Nothing else is ever signed here, and a Join only for this node, this network, this model and a
 router that the network's owner has pinned: whoever takes over a replica cannot speak for the node elsewhere.
+
+Where the node is paid in vouchers, a replica brings those here that its router sends, and draws rows: see nodes.credit.
+Whom they pay is written into the Join here, not by the replica.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time
+from typing import Protocol
 
 from moray import wire
 from moray.errors import BadSetting, JoinRefused, WireError
@@ -41,6 +45,19 @@ class Membership:
     numeric_class: str
     node_id: str
     pins: Mapping[str, str]
+
+
+class Credit(Protocol):
+    """``nodes.credit.NodeCredit``, which needs a chain's libraries; from any thread."""
+
+    @property
+    def features(self) -> list[str]:
+        """Of every Join."""
+        ...
+
+    def draw(self, router: str, asked: int, returned: int) -> int: ...
+
+    def offer(self, router: str, voucher: wire.Voucher) -> None: ...
 
 
 def signing_socket(state_dir: Path) -> Path:
@@ -72,8 +89,16 @@ class SigningServer(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, path: Path, key: Signer, member: Membership, wall_clock: Callable[[], float] = time) -> None:
-        self.key, self.member, self.wall_clock = key, member, wall_clock
+    def __init__(
+        self,
+        path: Path,
+        key: Signer,
+        member: Membership,
+        wall_clock: Callable[[], float] = time,
+        credit: Credit | None = None,
+    ) -> None:
+        """``credit``: None where routers get rows without vouchers; then nobody is asked for any."""
+        self.key, self.member, self.wall_clock, self._credit = key, member, wall_clock, credit
         path.unlink(missing_ok=True)  # of a process that was killed; the state directory's lock says that none runs
         super().__init__(str(path), _Handler)
         path.chmod(0o600)
@@ -85,7 +110,17 @@ class SigningServer(socketserver.ThreadingUnixStreamServer):
             logger.warning("not signed: %s", refused)
             return wire.Reject(refused.reason_code, str(refused)[:512])
         lasting = replace(join, expires_at=int(self.wall_clock()) + LIFETIME_S, proof=b"")
+        if self._credit is not None:
+            lasting = replace(lasting, features=self._credit.features)
         return sign_join(self.key, hello, lasting)
+
+    def lease(self, asked: wire.Lease, voucher: wire.Voucher | None) -> wire.Leased:
+        """For a router of the manifest; ``voucher``: what it has sent."""
+        if self._credit is None or asked.router not in self.member.pins:
+            return wire.Leased(0)
+        if voucher is not None:
+            self._credit.offer(asked.router, voucher)
+        return wire.Leased(self._credit.draw(asked.router, asked.asked, asked.returned))
 
 
 class _Handler(socketserver.BaseRequestHandler):
@@ -98,9 +133,13 @@ class _Handler(socketserver.BaseRequestHandler):
             if _user_of(self.request) != os.geteuid():
                 return
             messages = _read_messages(self.request)
-            hello, join = next(messages), next(messages)
-            if isinstance(hello, wire.Hello) and isinstance(join, wire.Join):
-                self.request.sendall(wire.encode(self.server.answer(hello, join)))
+            match next(messages):
+                case wire.Hello() as hello if isinstance(join := next(messages), wire.Join):
+                    self.request.sendall(wire.encode(self.server.answer(hello, join)))
+                case wire.Lease() as lease:
+                    self.request.sendall(wire.encode(self.server.lease(lease, None)))
+                case wire.Voucher() as voucher if isinstance(lease := next(messages), wire.Lease):
+                    self.request.sendall(wire.encode(self.server.lease(lease, voucher)))
 
 
 @contextmanager

@@ -67,7 +67,7 @@ class EngineThread:
     def stop(self) -> None:
         """End all requests with EngineStopped and wait for the thread."""
         if self._thread.is_alive():
-            self._call(self._started.result().stop)
+            self.call(self._started.result().stop)
             self._thread.join()
 
     @property
@@ -95,7 +95,7 @@ class EngineThread:
         """Tokens of one request as they come; closing the iterator cancels it. Raises MorayError subclasses."""
         items, outbox = asyncio.Queue[Item](), self._outbox(asyncio.get_running_loop())
         sequence = Sequence(request, lambda item: outbox.put(items, item))
-        self._call(lambda: self._submit(sequence))
+        self.call(lambda: self._submit(sequence))
         try:
             while True:
                 item = await items.get()
@@ -106,7 +106,7 @@ class EngineThread:
                     return
         finally:
             with suppress(EngineStopped):
-                self._call(lambda: self._started.result().cancel(sequence))
+                self.call(lambda: self._started.result().cancel(sequence))
 
     def _outbox(self, caller: asyncio.AbstractEventLoop) -> _Outbox:
         if caller not in self._outboxes:
@@ -119,7 +119,8 @@ class EngineThread:
         except MorayError as refused:
             sequence.emit(refused)
 
-    def _call(self, function: Callable[[], None]) -> None:
+    def call(self, function: Callable[[], None]) -> None:
+        """In the engine's loop, soon. Raises EngineStopped."""
         try:
             self._loop.call_soon_threadsafe(function)
         except RuntimeError:  # the loop is closed

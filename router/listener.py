@@ -13,10 +13,12 @@ from typing import Protocol
 
 from moray import wire
 from moray.errors import JoinRefused, PortTaken
+from moray.pay_terms import ROWS_PER_PRICE
 from moray.router.blame import Blame, Failures
 from moray.router.credentials import Credentials
 from moray.router.directory import Directory
 from moray.router.pace import Pace
+from moray.router.payments import PaymentBook
 from moray.router.uplink import Uplink, key_of
 from moray.types import PLAIN_NAME, DataAddress
 
@@ -75,8 +77,11 @@ class Acceptor:
         examiner: Examiner | None = None,
         failures: Failures | None = None,
         counters: Counters | None = None,
+        payments: PaymentBook | None = None,
     ) -> None:
-        """``examiner``: what a replica has to pass before it gets work. ``failures`` counts dispatches that fail."""
+        """``examiner``: what a replica has to pass before it gets work. ``failures`` counts dispatches that fail.
+        ``payments``: None where nobody is paid."""
+        self.payments = payments
         self.identity, self.directory, self.credentials, self._examiner = identity, directory, credentials, examiner
         self.counters, self.failures = counters or Counters(), failures or Failures()
         self._pending: Counter[str] = Counter()
@@ -99,6 +104,8 @@ class Acceptor:
 
     def connection_closed(self, uplink: Uplink) -> None:
         self.handshake_done(uplink)
+        if self.payments is not None:
+            self.payments.left(uplink)
         self.directory.remove(uplink)
         if uplink in self._exams:
             self._exams[uplink].cancel()  # nobody hears the answer, and others wait for theirs
@@ -165,13 +172,16 @@ class Acceptor:
             proof=self.credentials.welcome_proof(uplink_id),
             max_rows=wire.MAX_ROWS,
             ping_period_ms=int(PING_PERIOD_S * 1000),
-            epoch_rows=0,
-            prices=[],
+            epoch_rows=ROWS_PER_PRICE if self.payments is not None else 0,
+            prices=[self.payments.row_price] if self.payments is not None else [],
         )
 
     def admit(self, uplink: Uplink) -> None:
         """Whoever is welcome gets work, after the known-answer test where there is one. The Welcome comes first: a node
-        answers nobody before the router has proved that it is the operator's."""
+        answers nobody before the router has proved that it is the operator's. So does what it was promised last: one
+        that is not paid enough fails the test."""
+        if self.payments is not None:
+            self.payments.welcomed(uplink)
         if self._examiner is None:
             self.directory.register(uplink)
             return

@@ -36,6 +36,8 @@ from moray.router.kv_cache import KV_PAGE_SIZE
 from moray.router.listener import Acceptor, Counters, NetworkIdentity, listen
 from moray.router.metrics import RouterCollector
 from moray.router.network_experts import NetworkExperts
+from moray.router.payment_door import payment_routes
+from moray.router.payments import PaymentBook
 from moray.router.placement_service import placement_routes
 from moray.router.publication import publication_routes
 from moray.router.scheduler import SchedulerLimits
@@ -77,6 +79,7 @@ class RouterSpec:
     public: PublicSpec | None = None  # None: nobody else can join
     content_dir: str = ""  # of what the task worker keeps for others to fetch, see router.contents; empty: of nothing
     stake: StakeSpec | None = None  # what nodes of others need to join; None: nothing
+    row_price: int = 0  # what nodes of others are paid, see pay_terms; 0: nothing
     local_experts: bool = False  # the experts in this process: no network, for comparison
 
 
@@ -95,10 +98,13 @@ class RouterService:
         self.acceptor = self._acceptor(str(spec.data_address), TokenCredentials(token))
         self.others: Acceptor | None = None  # of nodes of other operators
         self.stakes: StakeThread | None = None
+        self.payments: PaymentBook | None = None
+        self._token = token
         if spec.public is not None:
             self.stakes = StakeThread(spec.stake) if spec.stake is not None else None
             credentials = SignedCredentials(bytes.fromhex(spec.public.address.tls_cert_sha256), time.time, self.stakes)
-            self.others = self._acceptor(str(spec.public.address), credentials)
+            self.payments = PaymentBook(spec.row_price) if spec.row_price else None
+            self.others = self._acceptor(str(spec.public.address), credentials, self.payments)
         self.heat = HeatMeter(self.source.architecture.num_experts, monotonic())
         self.engine_thread = EngineThread(
             self._open_engine, spec.settings.router_threads or max(1, (os.cpu_count() or 2) // 2)
@@ -131,10 +137,13 @@ class RouterService:
         """Of other operators."""
         if self.others is None or self.spec.public is None:
             return []
-        return [
+        routes = [
             publication_routes(self.source, Path(self.spec.public.manifest_file)),
             placement_routes(self.others.identity, self.directory, self.heat, self.stakes),
         ]
+        if self.payments is not None:
+            routes.append(payment_routes(self.payments, self._token, self.engine_thread.call))
+        return routes
 
     def stop(self) -> None:
         self.engine_thread.stop()
@@ -184,6 +193,7 @@ class RouterService:
             "batch_variant_parts": self.variance,
             "data_addresses": [str(self.spec.data_address)],
             "public_address": public.address._asdict() if public is not None else None,
+            "row_price": self.spec.row_price if self.payments is not None else None,
             "router": {
                 "pid": os.getpid(),
                 "uptime_s": round(now - self.started_at, 1),
@@ -197,7 +207,7 @@ class RouterService:
             ],
         }
 
-    def _acceptor(self, router: str, credentials: Credentials) -> Acceptor:
+    def _acceptor(self, router: str, credentials: Credentials, payments: PaymentBook | None = None) -> Acceptor:
         identity = NetworkIdentity(
             network_id=self.spec.settings.network_id,
             model_id=self.source.model_id,
@@ -207,7 +217,7 @@ class RouterService:
             chain_id=self.spec.stake.chain_id if self.spec.stake is not None else 0,
             shard_digests=tuple(known_digests(self.source, range(self.source.architecture.num_experts))),
         )
-        return Acceptor(identity, self.directory, credentials, self._examiner, self.failures, self.counters)
+        return Acceptor(identity, self.directory, credentials, self._examiner, self.failures, self.counters, payments)
 
     @asynccontextmanager
     async def _open_engine(self) -> AsyncIterator[Engine]:

@@ -191,6 +191,8 @@ class Uplink(asyncio.Protocol):
                 logger.warning("%r failed a dispatch: %r: %r", self.join.replica_id, code, reason)
                 blame = Blame.GATEWAY if code in OWN_FAULTS else Blame.NODE
                 said = quoted(f"{code}: {reason}")
+                if code == "unpaid" and self._acceptor.payments is not None:
+                    self._acceptor.payments.refused(self)
                 if seq in self._in_flight:
                     self.health = self.health.failed(said, self.heard_at, self._rng)
                 self._take_refusal(seq, said, blame)
@@ -333,12 +335,19 @@ class Uplink(asyncio.Protocol):
         self.heard_at = now
         self._note_answer(flight, now)
 
+    def promise(self, voucher: wire.Voucher) -> None:
+        if not self.is_closed:
+            self._write(voucher)
+
     def ping(self, token: int) -> None:
         self._pongs_left = min(self._pongs_left + 1, MAX_PONGS)
         self._write(wire.Ping(token))
 
     def _take_result(self, result: wire.Result) -> None:
         flight, outputs = self._in_flight.get(result.seq), result.outputs
+        if self._acceptor.payments is not None:  # what comes too late was computed all the same
+            num_rows = flight.shape[0] if flight is not None else self._expired.get(result.seq, (0, 0.0))[0]
+            self._acceptor.payments.answered(self, num_rows)
         if flight is None:
             self._let_pass(result.seq)
             return

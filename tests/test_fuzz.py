@@ -475,6 +475,9 @@ def ask_oddly(path: str, rng: Random) -> str:
             check_join(MEMBER, greeted, signed)
             assert recover_signer(greeted, signed) == KEY.address
             return "signed"
+        case wire.Leased(rows):  # whoever asks for rows, of a node that takes no vouchers
+            assert rows == 0
+            return "leased"
         case message:
             assert isinstance(message, wire.Reject)
             return "rejected"

@@ -35,7 +35,10 @@ WRONG: dict[str, Any] = {
     "timestamp": msgpack.Timestamp(1, 2),
 }
 LARGE = np.ones(50_000, np.float32)
-U64_FIELDS = {"chain_id", "incarnation", "expires_at", "epoch_rows", "seq", "token", "rows_done"}
+U64_FIELDS = {
+    *("chain_id", "incarnation", "expires_at", "epoch_rows", "seq", "token", "rows_done"),
+    *("epoch", "asked", "returned", "rows"),
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -65,6 +68,11 @@ def test_every_field_is_required(kind: str) -> None:
         {"kind": "join", "shards_digest": bytes(31)},
         {"kind": "join", "proof": bytes(33)},
         {"kind": "join", "node_id": "x" * 129},
+        {"kind": "voucher", "channel": bytes(31)},
+        {"kind": "voucher", "cumulative": bytes(33)},
+        {"kind": "voucher", "cumulative": 7},
+        {"kind": "voucher", "signature": bytes(64)},
+        {"kind": "lease", "router": "x" * 129},
         {"kind": "join", "capacity": 2**31},
         {"kind": "hello", "features": [""] * 33},
         {"kind": "hello", "features": [b""]},

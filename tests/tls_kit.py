@@ -21,12 +21,13 @@ from moray.experts.routes import SignedRoute
 from moray.experts.uplink_threads import UplinkThreads
 from moray.join_signature import sign_join
 from moray.node_key import NodeKey
-from moray.nodes.signing import SIGNING_SOCKET, Membership, SigningServer, signing
+from moray.nodes.signing import SIGNING_SOCKET, Credit, Membership, SigningServer, signing
 from moray.nodes.tls_identity import TlsIdentity, ensure_tls_identity
 from moray.router.credentials import SignedCredentials
 from moray.router.directory import Directory
-from moray.router.listener import Acceptor
+from moray.router.listener import Acceptor, Examiner
 from moray.router.network_experts import NetworkExperts
+from moray.router.payments import PaymentBook
 from moray.router.sockets import bind
 from moray.router.stake import StakeDoor
 from moray.router.tls_listener import TlsListener, server_context
@@ -49,12 +50,15 @@ async def open_public_router(
     directory: Directory | None = None,
     clock: Callable[[], float] = time.time,
     stakes: StakeDoor | None = None,
+    payments: PaymentBook | None = None,
+    examiner: Examiner | None = None,
 ) -> AsyncIterator[PublicRouter]:
     tls, directory = ensure_tls_identity(folder), directory or Directory(NUM_EXPERTS)
     listening = bind("127.0.0.1", 0, "--public-port")
     address = PublicAddress("127.0.0.1", listening.getsockname()[1], tls.sha256)
     credentials = SignedCredentials(bytes.fromhex(tls.sha256), clock, stakes)
-    acceptor = Acceptor(replace(IDENTITY, router=str(address)), directory, credentials)
+    identity = replace(IDENTITY, router=str(address))
+    acceptor = Acceptor(identity, directory, credentials, examiner, payments=payments)
     listener = TlsListener(acceptor, server_context(str(tls.certificate), str(tls.key)))
     tasks = [listener.start(listening), asyncio.create_task(acceptor.watch())]
     try:
@@ -73,10 +77,10 @@ def membership(*routers: PublicAddress, **changes: Any) -> Membership:
 
 
 @contextmanager
-def open_signing(folder: Path, member: Membership, key: NodeKey = KEY) -> Iterator[str]:
+def open_signing(folder: Path, member: Membership, key: NodeKey = KEY, credit: Credit | None = None) -> Iterator[str]:
     """The socket's path."""
     path = folder / SIGNING_SOCKET
-    with signing(SigningServer(path, key, member)):
+    with signing(SigningServer(path, key, member, credit=credit)):
         yield str(path)
 
 
@@ -87,10 +91,11 @@ async def open_signed_replica(
     experts: Sequence[int] = range(NUM_EXPERTS),
     name: str = "replica",
     max_unpaid_rows: int | None = None,
+    takes_vouchers: bool = False,
 ) -> AsyncIterator[UplinkThreads]:
     executor = Executor({expert: WEIGHTS[expert] for expert in experts}, WIDTH, 1000)
     identity = identity_of(experts, name)
-    route = SignedRoute(router, socket_path, True, max_unpaid_rows)
+    route = SignedRoute(router, socket_path, True, max_unpaid_rows, takes_vouchers)
     threads = UplinkThreads([route], identity, executor, time.time_ns)
     threads.start()
     try:

@@ -16,7 +16,10 @@ from moray import wire
 from moray.errors import FrameMalformed
 
 DTYPES = tuple(map(np.dtype, (np.float32, np.float16, np.int8, np.int32)))
-KINDS = ("hello", "join", "welcome", "reject", "dispatch", "result", "busy", "failure", "ping", "pong", "drain")
+KINDS = (
+    *("hello", "join", "welcome", "reject", "dispatch", "result", "busy", "failure", "ping", "pong", "drain"),
+    *("voucher", "lease", "leased"),
+)
 Maker = Callable[[random.Random], wire.Message]
 
 
@@ -87,6 +90,9 @@ MAKERS: dict[str, Maker] = {
     "ping": lambda r: wire.Ping(u64(r)),
     "pong": lambda r: wire.Pong(u64(r), count(r), u64(r)),
     "drain": lambda r: wire.Drain(name(r, 512)),
+    "voucher": lambda r: wire.Voucher(digest(r), digest(r), u64(r), digest(r), r.randbytes(65)),
+    "lease": lambda r: wire.Lease(name(r), u64(r), u64(r)),
+    "leased": lambda r: wire.Leased(u64(r)),
 }
 
 

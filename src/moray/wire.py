@@ -14,6 +14,9 @@ Nothing here can run code: no pickle, no class names, every field is checked aga
       | ---- Result/Busy/Failure ----> |
       | <-------- Ping / Pong -------> |
       | ------------ Drain ----------> |   no new work; what is in flight is still answered
+      | <---------- Voucher ---------- |   a promise to pay, where the Join asks for such
+
+Lease and Leased stay on a node: its replicas share what a router gets before it pays (``nodes.credit``).
 """
 
 from __future__ import annotations
@@ -114,8 +117,8 @@ class Welcome:
     proof: OptionalDigest  # the router knows the token too
     max_rows: Count  # of one Dispatch
     ping_period_ms: Count
-    epoch_rows: U64  # 0: unpaid inside one operator
-    prices: Annotated[list[U64], Len(0, 16)]
+    epoch_rows: U64  # that a price is for; 0: the router pays nothing
+    prices: Annotated[list[U64], Len(0, 16)]  # base units of the currency; one price for all rows so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +189,64 @@ class Drain:
     reason: Reason
 
 
-Message = Hello | Join | Welcome | Reject | Dispatch | Result | Busy | Failure | Ping | Pong | Drain
-_VALIDATED: tuple[type[Any], ...] = (Hello, Join, Welcome, Reject, Busy, Failure, Ping, Pong, Drain)
+@dataclass(frozen=True, slots=True)
+class Voucher:
+    """What contracts/src/PaymentChannels.sol has under this name, signed by the channel's signer."""
+
+    kind: ClassVar[str] = "voucher"
+    channel: Digest
+    cumulative: Digest  # base units in all since the channel exists: a uint256, big-endian
+    epoch: U64
+    commitment: Digest
+    signature: Annotated[bytes, Strict(), Len(65, 65)]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A replica asks for rows that ``router`` may get, all of them or none, and gives back what it did not use."""
+
+    kind: ClassVar[str] = "lease"
+    router: Name
+    asked: U64  # 0: none
+    returned: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    kind: ClassVar[str] = "leased"
+    rows: U64  # 0, or what was asked for and maybe more
+
+
+Message = (
+    Hello
+    | Join
+    | Welcome
+    | Reject
+    | Dispatch
+    | Result
+    | Busy
+    | Failure
+    | Ping
+    | Pong
+    | Drain
+    | Voucher
+    | Lease
+    | Leased
+)
+_VALIDATED: tuple[type[Any], ...] = (
+    Hello,
+    Join,
+    Welcome,
+    Reject,
+    Busy,
+    Failure,
+    Ping,
+    Pong,
+    Drain,
+    Voucher,
+    Lease,
+    Leased,
+)
 for _class in _VALIDATED:
     _class.__pydantic_config__ = ConfigDict(extra="ignore")
 _VALIDATORS = {cls.kind: TypeAdapter(cls).validator for cls in _VALIDATED}

@@ -1,12 +1,14 @@
-"""What `moray node join` takes for a size and for a list of experts."""
+"""What `moray node join` takes for a size, for a list of experts, and for being paid."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moray.cli.join import parse_experts, parse_size
+from moray.cli.join import parse_experts, parse_size, pay_options
 from moray.errors import BadSetting
 
 
@@ -57,3 +59,30 @@ def test_any_text_is_a_list_of_experts_or_is_refused(text: str) -> None:
         assert str(error).isprintable()
     else:
         assert list(experts) == sorted(set(experts))
+
+
+ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+def test_pay_is_off_unless_asked_for() -> None:
+    assert pay_options("", [], 0, None, None, None) is None
+    assert pay_options("", [], 0, 100, None, None) is None
+
+
+@pytest.mark.parametrize(
+    ("payee", "payers", "row_price", "max_unpaid_rows", "problem"),
+    [
+        (ADDRESS, [ADDRESS], 5, None, "give all of"),
+        (ADDRESS, [ADDRESS], 0, 100, "give all of"),
+        (ADDRESS, [], 5, 100, "give all of"),
+        ("", [ADDRESS], 5, 100, "give all of"),
+        (ADDRESS.lower(), [ADDRESS], 5, 100, "checksum"),
+        (ADDRESS, [ADDRESS, "0x1"], 5, 100, "checksum"),
+        (ADDRESS, [ADDRESS], 5, 100, "--chain"),
+    ],
+)
+def test_half_of_what_being_paid_takes_is_refused(
+    payee: str, payers: list[str], row_price: int, max_unpaid_rows: int | None, problem: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadSetting, match=problem):
+        pay_options(payee, payers, row_price, max_unpaid_rows, None, tmp_path)

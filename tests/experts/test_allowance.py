@@ -41,15 +41,12 @@ def test_no_more_than_the_cap_is_ever_given_and_nothing_after_the_first_refusal(
     assert given_rows <= cap
 
 
-def test_rows_that_were_not_computed_and_rows_that_were_paid_for_do_not_count() -> None:
+def test_rows_that_were_not_computed_do_not_count_and_nobody_pays_for_this_allowance() -> None:
     allowance = Allowance(10)
     assert allowance.take(10)
     allowance.give_back(4)
     assert allowance.take(4) and not allowance.take(1)
-    allowance.paid(3)
-    assert allowance.take(3) and not allowance.take(1)
-    allowance.paid(25)  # ahead, for some of it
-    assert allowance.take(25) and not allowance.take(1)
+    assert not allowance.is_renewed(1e9) and allowance.is_spent
 
 
 def test_only_a_route_to_somebody_elses_router_has_an_allowance(tmp_path: Path) -> None:

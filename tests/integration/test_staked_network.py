@@ -3,16 +3,13 @@ stakes, joins, takes its stake back and is put out."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
+from chain_process import Chain, chain_of
 from cluster import moray
 from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
 from moray.experts.sharding import write_shards
@@ -24,35 +21,6 @@ CONFIG = TINY_CONFIG | {"n_routed_experts": 2, "num_experts_per_tok": 2, "n_grou
 MINTED = 1_000_000
 UNBONDING_S = 14 * 86_400  # that `moray chain up` deploys with
 OPERATOR = "1"  # the development account that stakes
-
-
-@dataclass(frozen=True)
-class Chain:
-    folder: Path
-
-    @property
-    def file(self) -> str:
-        return str(self.folder / "chain.json")
-
-    def wait(self, seconds: int) -> None:
-        """On its own clock."""
-        (url,) = json.loads(Path(self.file).read_text())["rpc_urls"]
-        for method, parameters in (("evm_increaseTime", [seconds]), ("evm_mine", [])):
-            reply = httpx2.post(url, json={"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters})
-            assert "error" not in reply.json()
-
-    def balance(self) -> float:
-        shown = run("chain", "status", "--state-dir", str(self.folder), "--json")
-        return float(shown["accounts"][int(OPERATOR)]["balance"])
-
-
-@contextmanager
-def chain_of(folder: Path) -> Iterator[Chain]:
-    run("chain", "up", "--port", "0", "--state-dir", str(folder), "--json")
-    try:
-        yield Chain(folder)
-    finally:
-        assert run("chain", "down", "--state-dir", str(folder), "--json")["processes_ended"] == 2
 
 
 @dataclass(frozen=True)
@@ -91,13 +59,13 @@ def test_stake_lets_a_node_in_and_its_end_puts_it_out(tmp_path: Path) -> None:
             with joined(network, "node", "--slots", "2") as node:
                 node.serving()
                 network.network.wait(lambda page: page["missing_experts"] == [], "both experts")
-                assert network.network.complete(prompt=[5, 6, 7, 41], max_tokens=3)["token_ids"]
+                assert network.network.complete(prompt=[5, 6, 7], max_tokens=3)["token_ids"]
                 status = run_status(node, chain)
                 assert (status["stake"]["bonded"], status["stake"]["signer"]) == ("12", signer)
                 is_put_out_when_it_takes_its_stake_back(network, node, staker)
             assert "unbonding" in staker.refused("withdraw")
             chain.wait(UNBONDING_S)
-            assert staker("withdraw")["unbonding"] == "0" and chain.balance() == MINTED - 9
+            assert staker("withdraw")["unbonding"] == "0" and chain.balance(OPERATOR) == MINTED - 9
 
 
 def refusal(network: OpenNetwork) -> str:

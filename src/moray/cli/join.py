@@ -24,7 +24,7 @@ from moray.nodes.node_state import NodeState, read_node
 from moray.nodes.state import open_state_dir
 
 if TYPE_CHECKING:
-    from moray.nodes.agent import Grounds, NodeOptions
+    from moray.nodes.agent import Grounds, NodeOptions, PayOptions
 
 LEAVE_TIMEOUT_S = 120.0
 MIN_UNPAID_ROWS = 16  # with fewer a node would hardly pass the known-answer test, which asks for four
@@ -51,9 +51,23 @@ def join(
             "--max-unpaid-rows",
             min=MIN_UNPAID_ROWS,
             help="Rows that each expert computes for one router that has not paid, the test at every join included; "
-            "then it sends the router away. One token is a row in each layer that needs the expert. Usually no limit.",
+            "then it sends the router away. One token is a row in each layer that needs the expert. Usually no limit. "
+            "With --payee, rows that all experts together compute.",
         ),
     ] = None,
+    payee: Annotated[
+        str,
+        typer.Option("--payee", metavar="ADDRESS", help="Be paid in vouchers to here: an address of this node's own."),
+    ] = "",
+    accept_payer: Annotated[
+        list[str] | None,
+        typer.Option("--accept-payer", metavar="ADDRESS", help="Whose vouchers count; may be given several times."),
+    ] = None,
+    row_price: Annotated[
+        int,
+        typer.Option("--row-price", min=0, metavar="N", help="Base units that 1,000 rows cost, as you have agreed."),
+    ] = 0,
+    chain: ChainOption = None,
     state_dir: StateDir = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -73,6 +87,7 @@ def join(
         asked=parse_experts(experts) if experts else (),
         allow_private=allow_private,
         max_unpaid_rows=max_unpaid_rows,
+        pay=pay_options(payee, accept_payer or [], row_price, max_unpaid_rows, chain, state_dir),
     )
     path, progress = keystore_path(keystore, state_dir), Console(stderr=True, quiet=as_json, soft_wrap=True)
     secret = password(password_file, f"Password of {path}: ")
@@ -96,6 +111,33 @@ def join(
 
         NodeAgent(options, grounds, key, watch).run()
     progress.print("left", highlight=False)
+
+
+def pay_options(
+    payee: str,
+    payers: list[str],
+    row_price: int,
+    max_unpaid_rows: int | None,
+    chain: Path | None,
+    state_dir: Path | None,
+) -> PayOptions | None:
+    """None where nothing of it is asked for. Raises BadSetting for half of it."""
+    if not (payee or payers or row_price):
+        return None
+    if not (payee and payers and row_price and max_unpaid_rows):
+        raise BadSetting("to be paid in vouchers give all of --payee, --accept-payer, --row-price, --max-unpaid-rows")
+    from moray.ethereum import is_checksum_address
+    from moray.nodes.agent import PayOptions
+    from moray.nodes.credit import PayRules
+    from moray.pay_terms import PayTerms
+
+    for address in (payee, *payers):
+        if not is_checksum_address(address):
+            raise BadSetting(f"{address!r} is no address with its EIP-55 checksum; correct it")
+    addresses = read_chain(chain, state_dir)
+    terms = PayTerms(payee, max_unpaid_rows)
+    rules = PayRules(terms, tuple(payers), row_price, addresses.chain_id, addresses.payment_channels)
+    return PayOptions(rules, addresses)
 
 
 def check_fitness(options: NodeOptions, grounds: Grounds, keystore: Path) -> None:

@@ -65,6 +65,7 @@ class LaunchOptions:
     ray_address: str = ""  # HOST:PORT of a Ray cluster that runs; empty: start one here
     public: PublicOptions | None = None  # None: nodes of other operators cannot join
     stake: StakeOptions | None = None  # None: they need none
+    row_price: int = 0  # what they are paid, see pay_terms; 0: nothing
 
 
 def launch(options: LaunchOptions, report: Callable[[str], None]) -> ClusterRecord:
@@ -76,6 +77,8 @@ def launch(options: LaunchOptions, report: Callable[[str], None]) -> ClusterReco
     from moray.experts.source import open_model
 
     settings = read_settings()
+    if options.row_price and options.public is None:
+        raise BadSetting("--row-price is for nodes of other operators, who cannot join: give --public-host")
     report("reading the model" if are_cached() else "compiling kernels for this CPU, once")
     source = open_model(options.model)
     check_servable(source, settings)
@@ -194,6 +197,7 @@ def _deploy(
         settings=settings,
         public=_public_spec(public, record.state_dir) if public is not None else None,
         stake=stake,
+        row_price=options.row_price,
         content_dir=str(record.state_dir / CONTENT_FOLDER),
     )
     experts = [

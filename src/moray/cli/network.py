@@ -66,6 +66,17 @@ def up(
     slasher: Annotated[
         str, typer.Option("--slasher", metavar="ADDRESS", help="Count only what this contract can take from them.")
     ] = "",
+    row_price: Annotated[
+        int,
+        typer.Option(
+            "--row-price",
+            min=0,
+            max=2**63,
+            metavar="N",
+            help="What nodes of other operators are promised, in base units of the currency per 1,000 rows; "
+            "`moray pay` pays it.",
+        ),
+    ] = 0,
     state_dir: StateDir = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return when ready and leave the network running.")] = False,
     as_json: JsonOption = False,
@@ -84,6 +95,7 @@ def up(
         ray_address=ray_address,
         public=PublicOptions(public_host, public_port, advertise) if public_host else None,
         stake=StakeOptions(chain, min_stake, slasher) if chain is not None else None,
+        row_price=row_price,
     )
     progress = Console(stderr=True, quiet=as_json)
     with terminated_as_interrupt():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from moray.cli import join, key, stake
+from moray.cli import claim, join, key, stake
 from moray.cli.doctor import doctor
 
 app = typer.Typer(name="node", help="Your node: join a network, leave it, its key, its machine.", no_args_is_help=True)
@@ -16,5 +16,6 @@ app.command("allot")(stake.allot)
 app.command("unbond")(stake.unbond)
 app.command("withdraw")(stake.withdraw)
 app.command("unjail")(stake.unjail)
+app.command("claim")(claim.claim)
 app.add_typer(key.app, name="key")
 app.command("doctor")(doctor)
