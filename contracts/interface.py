@@ -27,12 +27,12 @@ class _AnyString(StringDecoder):
     """No contract looks whether a string is UTF-8, so a stranger's need not be: what is none becomes U+FFFD."""
 
     def __init__(self) -> None:
-        super().__init__(handle_string_errors="replace")
+        super().__init__(handle_string_errors="replace")  # type: ignore[no-untyped-call]
 
 
-_REGISTRY = registry.copy()
+_REGISTRY = registry.copy()  # type: ignore[no-untyped-call]
 _REGISTRY.unregister_decoder("string")
-_REGISTRY.register_decoder(BaseEquals("string"), _AnyString, label="string")
+_REGISTRY.register_decoder(BaseEquals("string"), _AnyString, label="string")  # type: ignore[no-untyped-call]
 _DECODER = ABIDecoder(_REGISTRY)
 
 

@@ -332,6 +332,7 @@ def test_two_that_read_under_one_name_are_told(anvil: Anvil, tmp_path: Path) -> 
     async def live() -> None:
         async with deployed(anvil) as there:
             one, two = (cursor_of(there, tmp_path / "cursor.sqlite") for _ in range(2))
+            assert list(one.logs()) == list(two.logs()) == []
             results = await asyncio.gather(one.poll(), two.poll(), return_exceptions=True)
             (refused,) = [result for result in results if isinstance(result, BaseException)]
             assert isinstance(refused, ChainError) and "another process reads" in str(refused)

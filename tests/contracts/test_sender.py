@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -276,7 +276,7 @@ def test_a_development_key_signs_for_no_other_chain(play: Callable[[Scene], None
 
 def test_an_endpoint_that_answers_nonsense_for_a_while_does_not_end_it(play: Callable[[Scene], None]) -> None:
     async def scene(here: World, outbox: Outbox) -> None:
-        nonsense = iter([None, [], {"number": "zz"}, {"number": "0x1"}])
+        nonsense: Iterator[object] = iter([None, [], {"number": "zz"}, {"number": "0x1"}])
 
         def tamper(asked: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
             is_looking = asked["method"] == "eth_getBlockByNumber" and asked["params"][0] == "latest"
