@@ -138,8 +138,8 @@ class _Handler(socketserver.BaseRequestHandler):
                     self.request.sendall(wire.encode(self.server.answer(hello, join)))
                 case wire.Lease() as lease:
                     self.request.sendall(wire.encode(self.server.lease(lease, None)))
-                case wire.Voucher() as voucher if isinstance(lease := next(messages), wire.Lease):
-                    self.request.sendall(wire.encode(self.server.lease(lease, voucher)))
+                case wire.Voucher() as voucher if isinstance(asked := next(messages), wire.Lease):
+                    self.request.sendall(wire.encode(self.server.lease(asked, voucher)))
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moray import wire
-from moray.contracts.channels import Channel, ChannelState
+from moray.contracts.channels import Channel, ChannelState, Voucher
 from moray.errors import ClusterError
+from moray.node_key import NodeKey
 from moray.nodes import voucher_book
 from moray.nodes.credit import LEASES_PER_ALLOWANCE, RouterAccount, read_offer
 from moray.nodes.voucher_book import VOUCHER_FILE, HeldVoucher, VoucherBook
@@ -162,25 +163,21 @@ OTHER_CHANNELS = {
 
 
 @pytest.mark.parametrize(("channel", "key"), OTHER_CHANNELS.values(), ids=OTHER_CHANNELS)
-def test_vouchers_that_are_not_for_this_node_are_none(channel: Channel, key: object, tmp_path: Path) -> None:
+def test_vouchers_that_are_not_for_this_node_are_none(channel: Channel, key: NodeKey) -> None:
     assert read_offer(rules_of(1), ROUTER, voucher(10)) is not None
-    assert read_offer(rules_of(1), ROUTER, voucher(10, channel, key)) is None  # type: ignore[arg-type]
+    assert read_offer(rules_of(1), ROUTER, voucher(10, channel, key)) is None
     assert read_offer(rules_of(1), ROUTER, voucher(10, contract=PAYEE)) is None  # of another contract
     assert read_offer(rules_of(1), ROUTER, replace(voucher(10), cumulative=(11).to_bytes(32))) is None
     assert read_offer(rules_of(1), ROUTER, replace(voucher(10), signature=bytes(65))) is None
 
 
 def test_a_damaged_book_is_no_empty_one(tmp_path: Path) -> None:
-    VoucherBook(tmp_path).keep(HeldVoucher.of(CHANNEL, _said(), bytes(65)))
+    VoucherBook(tmp_path).keep(HeldVoucher.of(CHANNEL, Voucher(id_of(), 7, 1, bytes(32)), bytes(65)))
     assert VoucherBook(tmp_path).cumulative(id_of()) == 7
     path = tmp_path / VOUCHER_FILE
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ClusterError, match="restore"):
         VoucherBook(tmp_path)
-
-
-def _said() -> voucher_book.Voucher:
-    return voucher_book.Voucher(id_of(), 7, 1, bytes(32))
 
 
 @pytest.mark.parametrize(
