@@ -14,6 +14,8 @@ from moray.architecture import Architecture
 from moray.errors import BadRequest
 from moray.router.gateway_settings import GatewaySettings
 from moray.router.generation_plan import plan_generation
+from moray.router.grammar import SchemaCompiler
+from moray.router.grammar_cache import GrammarCache
 from moray.router.openai_api import parse_chat, parse_completion
 from moray.router.tokenizer import ModelTokenizer
 from moray.task_spec import TaskSpec
@@ -47,5 +49,6 @@ async def plan_task(spec: TaskSpec, tokenizer: ModelTokenizer, architecture: Arc
     parse = parse_completion if spec.messages is None else parse_chat
     asked = parse(json.dumps(completion_body(spec, ANY_NAME)).encode())
     settings = GatewaySettings(ANY_NAME, architecture.max_position, architecture.vocab_size)
-    plan = await plan_generation(asked, tokenizer, settings, user="")
+    grammars = GrammarCache(SchemaCompiler(tokenizer, architecture.vocab_size))  # unused: a task asks for no format
+    plan = await plan_generation(asked, tokenizer, grammars, settings, user="")
     return PlannedTask(plan.requests[0], asked.stops)

@@ -161,8 +161,8 @@ def test_above_the_ceiling_it_waits_and_says_so(play: Callable[[Scene], None]) -
             await until(outbox, "sent", lambda state: state.status is IntentStatus.SENT)
             await here.ask("anvil_setNextBlockBaseFeePerGas", hex(60 * GWEI))
             await here.mine()
-            outbox.put("later", 31337, SIGNER.address, here.mint(2))
-            for key in ("sent", "later"):
+            for key in ("sent", "later"):  # the first one's note says that the writer has seen the new base fee
+                outbox.put(key, 31337, SIGNER.address, here.mint(1 if key == "sent" else 2))
                 state = await until(outbox, key, lambda state: "ceiling of 50000000000 wei" in state.note)
                 assert len(state.tx_hashes) == (key == "sent")
             await here.ask("anvil_setNextBlockBaseFeePerGas", hex(GWEI))

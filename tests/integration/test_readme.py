@@ -16,7 +16,8 @@ pytestmark = pytest.mark.integration
 def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
     commands = commands_of(page("README.md"))
     assert commands[0].startswith("make demo") and any("moray up" in command for command in commands)
-    for name in ("Makefile", ".venv", "examples", "pyproject.toml", "constraints.txt"):
+    needed = "Makefile", ".venv", "examples", "pyproject.toml", "constraints.txt"
+    for name in (*needed, "node_modules", "package.json", "package-lock.json"):
         (tmp_path / name).symlink_to(ROOT / name)
     env = os.environ | {"HOME": str(tmp_path / "home"), "COLUMNS": "200"}
     port = str(free_port())
@@ -36,7 +37,8 @@ def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
             outputs[command] = done.stdout
     finally:
         subprocess.run([".venv/bin/moray", "down"], cwd=tmp_path, env=env, capture_output=True, timeout=60)
-    assert "every token crossed the nodes above" in outputs[commands[0]]
+    assert "every token crossed the nodes" in outputs[commands[0]]
+    assert "the provider had 1000000 mtest and has 1000002.5" in outputs[commands[0]]
     assert '"finish_reason"' in next(text for command, text in outputs.items() if command.startswith("curl"))
     status = next(text for command, text in outputs.items() if command.endswith("moray status"))
     assert "node-1" in status and "ready" in status

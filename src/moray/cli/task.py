@@ -116,14 +116,12 @@ def submit(
             told |= {"file": str(gasless), "valid_before": signed.valid_before}
         else:
             await create(client, planned)
+        line = show_id(planned.id)
         if is_waiting:
-            told |= ended(await client.wait(planned.id), decimals) | {
-                "result": text_of(await client.result(planned.id))
-            }
-        if as_json:
-            print(json.dumps(told))
-        else:
-            print(shown(told["result"]) if is_waiting else told["id"])
+            record, result = await client.wait(planned.id), text_of(await client.result(planned.id))
+            told |= ended(record, decimals) | {"result": result}
+            line = shown(result)
+        print(json.dumps(told) if as_json else line)
 
     async def create(client: TaskClient, planned: PlannedTask) -> None:
         notes.print(f"task {show_id(planned.id)}")  # before it is paid for, so that it is known whatever happens then
