@@ -49,7 +49,7 @@ contracts: $(TOOLS)  ## compile the contracts, write contracts/abi
 
 test: check      ## lint, types, tests of the contracts and their gas, unit and integration tests
 	FORGE_SNAPSHOT_CHECK=true forge test
-	$(RUN)/python -m pytest -m 'not long' --numprocesses 2 --dist loadfile
+	$(RUN)/python -m pytest -m 'not long' --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-long: $(STAMP) $(TOOLS)  ## the suites that take longer: many configurations, fuzzing
 	FOUNDRY_PROFILE=long forge test
