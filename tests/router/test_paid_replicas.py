@@ -96,7 +96,7 @@ async def test_a_node_serves_up_to_its_cap_and_on_when_it_is_paid(tmp_path: Path
         await paid.pay(10)  # 20 rows
         await eventually(lambda: paid.uplinks() not in ([], [first]))
         (second,) = paid.uplinks()
-        await eventually(lambda: not paid.account.is_refusing)
+        assert not paid.book.accounts[NODE].is_refusing
         assert [await is_computed(second, rows) for rows in (20, 1)] == [True, False]
         assert paid.account.rows == 60 and paid.router.acceptor.counters.protocol_errors == 0
 
