@@ -22,7 +22,7 @@ from moray.experts.sharding import write_shards
 from moray.router.payment_door import door_secret
 from operators import OpenNetwork, Operator, joined, open_network, run
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(600)]
 
 CONFIG = TINY_CONFIG | {"n_routed_experts": 2, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1}
 PAYER, PAYEE, CLAIMER = "2", "5", "6"  # development accounts
