@@ -75,7 +75,7 @@ def test_it_says_why_it_does_not_start() -> None:
 def test_without_anvil_one_line_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("moray.contracts.anvil.__file__", str(tmp_path / "contracts" / "anvil.py"))
-    with pytest.raises(ClusterError, match="npm ci"):
+    with pytest.raises(ClusterError, match="make init"):
         find_anvil()
 
 

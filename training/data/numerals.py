@@ -94,8 +94,8 @@ def chinese(value: Decimal, rng: random.Random) -> str:
         number = int(value)
         if number <= 20 or (number < 10**8 and number % 100 == 0):
             words = in_chinese(number)
-            ways += [words, words.replace("二千", "两千").replace("二万", "两万") if number > 2 else "两"]
-            ways += [words.replace("二百", "两百") if number > 2 else words]
+            ways += [words, "两" if number == 2 else words.replace("二千", "两千").replace("二万", "两万")]
+            ways += [words.replace("二百", "两百")]
         if number >= 1000:
             ways.append(f"{number:,}")
         for unit, name in ((1000, "千"), (10_000, "万")):
