@@ -43,5 +43,6 @@ def test_a_replacement_is_an_eighth_more_in_both_fields(
 
 @given(estimate=st.integers(21_000, 30_000_000), margin=st.integers(0, 100))
 def test_the_gas_limit_has_its_margin(estimate: int, margin: int) -> None:
-    limit = FeePolicy(gas_margin_percent=margin).gas_limit(estimate)
+    limit = FeePolicy(gas_margin_percent=margin, gas_margin=0).gas_limit(estimate)
     assert 0 <= limit - estimate * Fraction(100 + margin, 100) < 1
+    assert FeePolicy(gas_margin_percent=margin).gas_limit(estimate) == max(limit, estimate + 40_000)

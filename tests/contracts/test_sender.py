@@ -153,6 +153,25 @@ def test_a_raised_base_fee_makes_it_offer_more_for_the_same_tx_nonce(play: Calla
     play(scene)
 
 
+def test_storage_that_is_emptied_after_the_estimate_leaves_gas_enough(play: Callable[[Scene], None]) -> None:
+    """Both are estimated where an allowance is; one block takes it away and sets it anew, which costs 17,100 more."""
+
+    async def scene(here: World, outbox: Outbox) -> None:
+        spender = payee(1)
+        async with sending(here, outbox) as sender:
+            await sender.send("first", here.currency.approve(spender, 5))
+            await here.stop_mining()
+            for amount in (0, 7):
+                outbox.put(f"approve {amount}", 31337, SIGNER.address, here.currency.approve(spender, amount))
+                await until(outbox, f"approve {amount}", lambda state: state.status is IntentStatus.SENT)
+            await mine_until_ended(here, outbox, "approve 0", "approve 7")
+            both = [await outbox.wait(f"approve {amount}") for amount in (0, 7)]
+            assert both[0].block_hash == both[1].block_hash
+        assert await here.currency.allowance(SIGNER.address, spender) == 7
+
+    play(scene)
+
+
 def test_above_the_ceiling_it_waits_and_says_so(play: Callable[[Scene], None]) -> None:
     async def scene(here: World, outbox: Outbox) -> None:
         await here.stop_mining()
