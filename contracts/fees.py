@@ -20,7 +20,7 @@ class Fees:
 @dataclass(frozen=True, slots=True)
 class FeePolicy:
     """``ceiling_wei``: never more than this in all. ``bump_after_blocks``: how many blocks the next transaction in line
-    may be left out of before it offers more. ``gas_margin_percent`` and at least ``gas_margin``: gas above the estimate,
+    may be left out of before it offers more. ``gas_margin_percent``, at least ``gas_margin``: gas above the estimate,
     for a state that moves on; what is not used costs nothing. Where a word of storage was emptied since the estimate,
     writing it takes 17,100 more (EIP-2200, EIP-2929); no call here writes more than two such words.
     """
