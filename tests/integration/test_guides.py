@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from guides import commands_of, free_port, page, section_of
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(600)]
 
 OPEN, OPERATE = "docs/open-a-network.md", "docs/operate-a-node.md"
 STATE = "~/.local/state/moray"
