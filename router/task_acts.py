@@ -43,7 +43,8 @@ from moray.router.task_request import plan_task
 from moray.router.task_store import Delivery, TaskStore
 from moray.router.tokenizer import ModelTokenizer
 from moray.task_spec import TaskSpec, parse_spec
-from moray.transcript import Transcript, encode_transcript
+from moray.transcript import encode_transcript
+from moray.types import ModelId
 
 CALL_BACK = "call back"
 
@@ -176,19 +177,13 @@ class TaskActs:
     async def _generate(self, known: KnownTask, gateway: GatewayFacts | None) -> str:
         facts, store = _present(gateway), self._parts.store
         spec: TaskSpec = parse_spec(store.spec(known.id))
-        completion = await self._parts.gateway.complete(spec, facts.model_name)
+        model_id = ModelId(known.task.model_id.hex())
+        done = await self._parts.gateway.complete(spec, facts.model_name, model_id, known.task.spec_hash)
         if await self._parts.gateway.facts() != facts:
             raise DownloadFailed("the gateway has got another model meanwhile; its answer is not used")
-        transcript = Transcript(
-            model_id=known.task.model_id.hex(),
-            spec_hash=known.task.spec_hash.hex(),
-            prompt_token_ids=completion.prompt_token_ids,
-            output_token_ids=completion.output_token_ids,
-            finish_reason=completion.finish_reason,
-        )
-        store.keep_delivery(known.id, Delivery(completion.text.encode(), encode_transcript(transcript)))
+        store.keep_delivery(known.id, Delivery(done.result, encode_transcript(done.transcript)))
         self.memory.delivered[known.id] = len(store.delivery(known.id).result)
-        return f"{len(completion.output_token_ids)} tokens"
+        return f"{len(done.transcript.output_token_ids)} tokens"
 
     async def _submit(self, known: KnownTask) -> str:
         delivery = self._parts.store.delivery(known.id)

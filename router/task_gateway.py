@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 
-from moray.errors import DownloadFailed
+from moray.errors import BadTranscript, DownloadFailed
 from moray.quoting import quoted
+from moray.router.task_answer import FinishedTask, finished_task
 from moray.router.task_decisions import GatewayFacts
 from moray.router.task_request import completion_body, completion_path
 from moray.task_spec import TaskSpec
-from moray.types import FinishReason
+from moray.types import ModelId
 
 MAX_REPLY_BYTES = 16 << 20
 FACTS_PATIENCE_S = 5.0
 
 R = TypeVar("R", bound=BaseModel)
-TokenIds = Annotated[tuple[int, ...], Field(min_length=1)]
 
 
 class _Model(BaseModel):
@@ -40,30 +39,6 @@ class _Listed(BaseModel):
 
 class _Models(BaseModel):
     data: Annotated[list[_Listed], Field(min_length=1)]
-
-
-class _Message(BaseModel):
-    content: str
-
-
-class _Choice(BaseModel):
-    text: str | None = None  # of a completion
-    message: _Message | None = None  # of a chat
-    token_ids: TokenIds
-    finish_reason: FinishReason
-
-
-class _Reply(BaseModel):
-    prompt_token_ids: TokenIds
-    choices: Annotated[list[_Choice], Field(min_length=1, max_length=1)]
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    text: str
-    prompt_token_ids: tuple[int, ...]
-    output_token_ids: tuple[int, ...]
-    finish_reason: FinishReason
 
 
 class TaskGateway:
@@ -86,15 +61,16 @@ class TaskGateway:
         (model, *_) = _parsed(_Models, await self._ask("/v1/models", None, FACTS_PATIENCE_S)).data
         return GatewayFacts(bytes.fromhex(network.model.id), model.id, model.max_model_len)
 
-    async def complete(self, spec: TaskSpec, model_name: str) -> Completion:
+    async def complete(self, spec: TaskSpec, model_name: str, model_id: ModelId, spec_hash: bytes) -> FinishedTask:
         """Everything that decides the answer is in the request, so it is the same at any time."""
-        body = completion_body(spec, model_name)
-        reply = _parsed(_Reply, await self._ask(completion_path(spec), body, self._patience_s))
-        (choice,) = reply.choices
-        text = choice.message.content if choice.message is not None else choice.text
-        if text is None or len(choice.token_ids) > spec.max_tokens:
-            raise DownloadFailed("the gateway answers with no text, or with more tokens than were asked for")
-        return Completion(text, reply.prompt_token_ids, choice.token_ids, choice.finish_reason)
+        reply = await self._ask(completion_path(spec), completion_body(spec, model_name), self._patience_s)
+        try:
+            done = finished_task(reply, model_id, spec_hash)
+        except BadTranscript as error:
+            raise DownloadFailed(str(error)) from None
+        if len(done.transcript.output_token_ids) > spec.max_tokens:
+            raise DownloadFailed("the gateway answers with more tokens than were asked for")
+        return done
 
     async def _ask(self, path: str, body: dict[str, Any] | None, patience_s: float) -> bytes:
         """The reply of status 200 to a GET, or to a POST of ``body``."""

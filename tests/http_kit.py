@@ -50,8 +50,8 @@ class Reply(BaseHTTPRequestHandler):
         self.body(content)
 
     def body(self, content: bytes) -> None:
+        self.server.num_sent += len(content)  # counted first: whoever has read the last byte may look at once
         self.wfile.write(content)
-        self.server.num_sent += len(content)
 
     def raw(self, content: bytes) -> None:
         """Instead of a head."""
