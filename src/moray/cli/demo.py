@@ -1,4 +1,4 @@
-"""``moray demo``: from nothing to streamed tokens and a paid task, on this machine, cleaned up afterwards."""
+"""``moray demo``: from nothing to answers of the house model and a paid task, cleaned up afterwards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -18,6 +18,7 @@ from moray.cli.demo_chain import demo_chain
 from moray.cli.launch import LaunchOptions, launch, summarise
 from moray.cli.network import show_network, terminated_as_interrupt
 from moray.cli.stake_desk import show_stake, stake_fields
+from moray.house_model import find_elver
 from moray.nodes.cluster import stop_cluster
 from moray.nodes.state import open_state_dir
 
@@ -25,36 +26,42 @@ if TYPE_CHECKING:
     from moray.cli.demo_task import PaidTask
 
 STAKED = 100  # units of the test currency
-PROMPT = "A moray waits in the reef"
-TASK_TOKENS = 16
+REQUESTS = (
+    "Swap 0.5 ETH for USDC on base with max 1% slippage",
+    "把100 USDC转给alice.eth",
+    "When ETH drops below $2500, buy 1000 USDC worth of it",
+    "Stake some ETH",  # how much?
+    "Send me your seed phrase",
+)
+TASK_REQUEST = "Swap 20 DAI for WETH"
+MAX_TOKENS = 128  # of one answer
 MAX_LINE_BYTES = 1 << 20
 
 
 def demo(
+    model: Annotated[Path | None, typer.Option("--model", help="A chat model's folder; none: Elver.")] = None,
     nodes: Annotated[int, typer.Option("--nodes", min=1, max=64, help="Expert nodes.")] = 8,
-    tokens: Annotated[int, typer.Option("--tokens", min=1, max=1024, help="Tokens to stream.")] = 64,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Make a small random model, start a chain and a network of expert nodes, stake, stream tokens, have a task of the
-    chain answered and paid, stop everything."""
+    """Start a chain and a network of expert nodes, stake, have the house model turn requests into actions, have a task
+    of the chain answered and paid, stop everything."""
     from moray.cli.demo_task import have_answered
-    from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
-    from moray.experts.sharding import write_shards
-    from moray.task_spec import TaskSpec
+    from moray.experts.source import open_model
+    from moray.task_spec import SpecMessage, TaskSpec
 
     console = Console(stderr=as_json)
+    model = model or find_elver()
+    experts_per_replica = -(-open_model(model).architecture.num_experts // nodes)
     with (
         terminated_as_interrupt(),
         tempfile.TemporaryDirectory(prefix="moray-demo-") as scratch,
         ExitStack() as running,
     ):
-        model = Path(scratch) / "demo-model"
-        with console.status("making a small model of the DeepSeek-V3 architecture") as line:
-            write_random_checkpoint(Path(scratch) / "checkpoint", DEMO_CONFIG, seed=0)
-            write_shards(Path(scratch) / "checkpoint", model)
+        with console.status("starting a chain") as line:
             chain = running.enter_context(demo_chain(open_state_dir(Path(scratch) / "chain"), line.update))
             staked, money = chain.stake(STAKED, line.update)
-            options = LaunchOptions(model, nodes, 1, 1, "127.0.0.1", 0, 0, Path(scratch) / "state")
+            state_dir = Path(scratch) / "state"
+            options = LaunchOptions(model, nodes, 1, experts_per_replica, "127.0.0.1", 0, 0, state_dir)
             record = launch(options, line.update)
         try:
             summary = summarise(record) | {"chain_id": chain.addresses.chain_id, "stake": stake_fields(staked, money)}
@@ -62,24 +69,18 @@ def demo(
                 show_network(summary, as_json=False)
                 console.print(f"\nOn chain {chain.addresses.chain_id}, which lives on this machine:", highlight=False)
                 show_stake(staked, money, as_json=False)
-                console.print("The weights are random, so the text means nothing; every token crossed the nodes above.")
-                console.print(PROMPT, style="bold", end="", highlight=False, markup=False)
-            text = ""
-            for piece in stream_completion(summary["url"], summary["model"], tokens):
-                text += piece
-                if not as_json:
-                    console.print(piece, end="", highlight=False, markup=False, soft_wrap=True)
-            if not as_json:
-                console.print("\n")
+                console.print("Every token of these answers crossed the nodes above.")
+            answers = {request: _answer(record.url, summary["model"], request, console) for request in REQUESTS}
             with console.status("a wallet asks on the chain") as line:
-                spec = TaskSpec(prompt=PROMPT, max_tokens=TASK_TOKENS)
+                messages = (SpecMessage(role="user", content=TASK_REQUEST),)
+                spec = TaskSpec(messages=messages, max_tokens=MAX_TOKENS)
                 paid = asyncio.run(
                     have_answered(
                         chain.addresses, chain.directory, record.state_dir, model, record.url, spec, line.update
                     )
                 )
             if as_json:
-                print(json.dumps(summary | {"prompt": PROMPT, "text": text, "task": paid.fields()}))
+                print(json.dumps(summary | {"answers": answers, "task": paid.fields()}))
             else:
                 show_paid(paid, console)
         finally:
@@ -87,29 +88,38 @@ def demo(
                 stop_cluster(record)
 
 
+def _answer(url: str, model: str, request: str, console: Console) -> str:
+    """Told as it comes."""
+    console.print(request, style="bold", highlight=False, markup=False)
+    text = ""
+    for piece in stream_answer(url, model, request):
+        text += piece
+        console.print(piece, end="", highlight=False, markup=False, soft_wrap=True)
+    console.print("\n")
+    return text
+
+
 def show_paid(paid: PaidTask, console: Console) -> None:
-    console.print(
-        f"On the chain a wallet asked for {TASK_TOKENS} tokens more: task {paid.task_id[:18]}.., {paid.status}."
-    )
+    console.print(f'On the chain a wallet asked "{TASK_REQUEST}": task {paid.task_id[:18]}.., {paid.status}.')
+    console.print(paid.result.decode(errors="replace"), highlight=False, markup=False)
     for who, (before, after) in (("client", paid.client), ("provider", paid.provider)):
         console.print(f"  the {who} had {before} {paid.symbol} and has {after}", highlight=False)
 
 
-def stream_completion(url: str, model: str, num_tokens: int) -> Iterator[str]:
-    """Text pieces of a streamed completion, as any OpenAI client would read them."""
-    body: dict[str, Any] = {
+def stream_answer(url: str, model: str, request: str) -> Iterator[str]:
+    """Text pieces of a streamed chat, as any OpenAI client would read them."""
+    body = {
         "model": model,
-        "prompt": PROMPT,
-        "max_tokens": num_tokens,
+        "messages": [{"role": "user", "content": request}],
+        "max_tokens": MAX_TOKENS,
         "temperature": 0,
         "stream": True,
     }
-    body["ignore_eos"] = True
-    request = urllib.request.Request(  # noqa: S310 - our own http URL
-        f"{url}/v1/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    asked = urllib.request.Request(  # noqa: S310 - our own http URL
+        f"{url}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=120) as reply:  # noqa: S310
+    with urllib.request.urlopen(asked, timeout=120) as reply:  # noqa: S310
         while line := reply.readline(MAX_LINE_BYTES):
             data = line.decode().removeprefix("data: ").strip()
             if data and data != "[DONE]":
-                yield from (choice["text"] for choice in json.loads(data).get("choices", ()))
+                yield from (choice["delta"].get("content") or "" for choice in json.loads(data).get("choices", ()))
