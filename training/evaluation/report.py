@@ -25,7 +25,8 @@ class _Measured(BaseModel):
 
     @model_serializer(mode="wrap")
     def _with_figures(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return fields(self) | {name: getattr(self, name) for name in self.figures}
+        written: dict[str, Any] = fields(self)
+        return written | {name: getattr(self, name) for name in self.figures}
 
 
 class Rate(_Measured):

@@ -108,7 +108,7 @@ def _labelled(texts: Sequence[str]) -> dict[str, Path]:
 def _gateway(source: ModelSource, url: str, nodes: int, replicas: int, console: Console) -> Iterator[tuple[str, str]]:
     """Its URL and what it stands for: ``url``, or a network that ends with the block and leaves nothing."""
     if url:
-        yield url, "a network that ran"
+        yield url, "a running network"
         return
     with tempfile.TemporaryDirectory(prefix="moray-eval-") as scratch:
         experts_each = -(-source.architecture.num_experts // nodes)
