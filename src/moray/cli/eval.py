@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -69,7 +70,7 @@ def evaluate(
     plan = Plan(
         per_language=QUICK if is_quick else examples,
         seed=seed,
-        others={label: open_measurable(folder) for label, folder in _labelled(against or ()).items()},
+        others={label: open_measurable(folder) for label, folder in labelled(against or ()).items()},
         mtp=open_measurable(mtp) if mtp is not None else None,
         num_shown=show_errors,
         concurrency=concurrency,
@@ -93,7 +94,7 @@ def evaluate(
         show(report)
 
 
-def _labelled(texts: Sequence[str]) -> dict[str, Path]:
+def labelled(texts: Sequence[str]) -> dict[str, Path]:
     """Raises BadSetting for what is not LABEL=DIR, or has a label twice."""
     folders = dict[str, Path]()
     for text in texts:
@@ -131,7 +132,7 @@ def show(report: Report) -> None:
     for made in tables(report):
         table = Table(*made.columns, title=made.title, title_justify="left", box=None, padding=(0, 2))
         for row in made.rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         console.print(table, "", highlight=False)
     for mistake in report.mistakes:
         lines = (f"{mistake.decoding}, {mistake.kind}: {mistake.request}", mistake.expected, mistake.got)
