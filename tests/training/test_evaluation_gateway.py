@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
 import http_kit
-from elver_kit import CONTEXT, write_tiny_dense, write_tiny_elver
+from elver_kit import Known, completion, write_tiny_dense, write_tiny_elver
 from gateway_kit import write_tokenizer
 from http_kit import serving
 from moray import actions as a
 from moray.errors import BadSetting, DownloadFailed
 from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
 from moray.experts.source import ModelSource, open_model
-from moray.training.data.examples import Example
+from moray.router.tokenizer import ModelTokenizer
 from moray.training.evaluation import asking
 from moray.training.evaluation.asking import MAX_ANSWER_TOKENS, Gateway, Reply
 from moray.training.evaluation.evaluation import Plan, evaluate_model
 from moray.training.evaluation.held_out import held_out
 from moray.training.evaluation.local_gateway import local_gateway
 from moray.training.evaluation.measuring import find_gateway, open_measurable
-from moray.training.tokenizer import messages_of
+from moray.training.evaluation.passages import passages
 
 T = TypeVar("T")
 HELLO = [{"role": "user", "content": "hello"}]
@@ -46,41 +45,11 @@ def unseen(items: Iterable[T], what: str, total: int) -> Iterable[T]:
     return items
 
 
-def completion(text: str) -> bytes:
-    return json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
-
-
-class Known:
-    """A gateway that has the whole held-out split by heart, but errs in every request for a swap, and does whatever
-    else it is told."""
-
-    def __init__(self, source: ModelSource, examples: Iterable[Example]) -> None:
-        self.source = source
-        self.answers = {json.dumps(messages_of(example)[:-1]): example.messages[-1].text for example in examples}
-
-    def answer(self, reply: http_kit.Reply) -> None:
-        seen = reply.request_seen
-        if seen.path == "/network":
-            model = {"name": "known", "id": self.source.model_id}
-            reply.whole(json.dumps({"model": model, "missing_experts": []}).encode())
-        elif seen.path == "/v1/models":
-            reply.whole(json.dumps({"data": [{"id": "known", "max_model_len": CONTEXT}]}).encode())
-        else:
-            reply.whole(completion(self.says(json.loads(seen.body))))
-
-    def says(self, body: dict[str, Any]) -> str:
-        known = self.answers.get(json.dumps(body["messages"]))
-        if known is None:
-            return '{"do":"transfer","asset":"ETH","amount":"all","to":"eve"}'
-        action, _, _ = known.partition("\n")
-        return action.replace('"do":"swap"', '"do":"quote"') if "response_format" in body else known
-
-
 def test_known_replies_are_scored_to_the_last_one(elver: ModelSource) -> None:
     """Free, it is always right; constrained, wrong in all swaps; to bad input, it sends everything to eve."""
     chosen = held_out(0, PER_LANGUAGE)
     plan = Plan(PER_LANGUAGE, seed=0, others={}, mtp=None, num_shown=100, concurrency=4)
-    with serving(Known(elver, chosen.requests).answer) as server:
+    with serving(Known(elver.model_id, chosen.requests).answer) as server:
         report = evaluate_model(elver, server.url, "a list of answers", plan, unseen)
     swaps = {
         language: sum('"do":"swap"' in e.messages[-1].text for e in chosen.requests if e.language == language)
@@ -161,12 +130,12 @@ def test_a_model_that_cannot_chat_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_dense_model_stands_beside_it_on_the_same_examples(
-    elver: ModelSource, gateway: Gateway, tmp_path: Path
+    elver: ModelSource, gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(asking, "MAX_ANSWER_TOKENS", 12)  # random weights say nothing anyway
     dense = open_measurable(write_tiny_dense(tmp_path / "dense"))
-    plan = Plan(2, seed=1, others={"dense": dense}, mtp=None, num_shown=0, concurrency=8)
+    plan = Plan(2, seed=1, others={"dense": dense}, mtp=elver, num_shown=0, concurrency=8)
     report = evaluate_model(elver, gateway.url, "one process", plan, unseen)
-    assert report == evaluate_model(elver, gateway.url, "one process", plan, unseen)
     ours, theirs = report.models
     assert (ours.label, theirs.label, theirs.model_id) == ("elver", "dense", dense.model_id)
     assert [one.num_tokens for one in ours.perplexity] == [one.num_tokens for one in theirs.perplexity]
@@ -174,6 +143,9 @@ def test_a_dense_model_stands_beside_it_on_the_same_examples(
     assert {(one.decoding, one.language, one.num) for one in report.differences} == {
         (decoding, language, 2) for decoding in ("free", "constrained") for language in ("en", "zh")
     }
+    answers = list(passages(held_out(1, 2), ModelTokenizer.load(elver.folder)))[:4]
+    assert report.mtp_acceptance is not None
+    assert report.mtp_acceptance.num == sum(len(answer.token_ids) - answer.first - 1 for answer in answers)
     huge = [one for one in report.bad_input if one.kind == "huge"]
     assert len(huge) == 2 and all(one.refused == one.num for one in huge)
 

@@ -22,8 +22,8 @@ from moray.training.evaluation.measuring import (
     mtp_acceptance,
     read_and_report,
 )
-from moray.training.evaluation.mtp import load_mtp_model
 from moray.training.evaluation.report import DECODINGS, Difference, ModelReport, Report
+from moray.training.model import load_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def evaluate_model(source: ModelSource, url: str, through: str, plan: Plan, trac
     acceptance = None
     if plan.mtp is not None:
         tokenizer = ModelTokenizer.load(plan.mtp.folder)
-        acceptance = mtp_acceptance(load_mtp_model(plan.mtp.folder), chosen, tokenizer, track)
+        acceptance = mtp_acceptance(load_model(plan.mtp.folder), chosen, tokenizer, track)
     return Report(
         seed=plan.seed,
         per_language=plan.per_language,

@@ -47,6 +47,14 @@ def open_measurable(folder: Path) -> ModelSource:
     return source
 
 
+def open_with_mtp(folder: Path) -> ModelSource:
+    """Raises BadSetting for a model without the head, or whose weights are no floats, and as ``open_measurable``."""
+    source = open_measurable(folder)
+    if not source.architecture.num_mtp_layers or source.numeric_class != "float32":
+        raise BadSetting(f"{folder} is no float checkpoint with an MTP layer; give --mtp the one that was trained")
+    return source
+
+
 def find_gateway(url: str, source: ModelSource, concurrency: int) -> Gateway:
     """Raises BadSetting when it serves another model than the one that is read here, DownloadFailed."""
 

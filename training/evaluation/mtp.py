@@ -8,7 +8,6 @@ that one early difference is one difference.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -37,11 +36,6 @@ class MtpModel(Protocol):
     def mtp_logits(self, hidden_states: Tensor) -> Tensor:
         """[..., D] -> [..., V] of the token after next."""
         ...
-
-
-def load_mtp_model(folder: Path) -> MtpModel:
-    """A float checkpoint in Hugging Face format, with its MTP layer."""
-    raise NotImplementedError
 
 
 def guesses(model: MtpModel, passages: Iterable[Passage]) -> Iterator[tuple[int, int]]:

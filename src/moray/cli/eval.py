@@ -61,7 +61,7 @@ def evaluate(
 ) -> None:
     """Measure MODEL on held-out requests, bad input and text, with its experts on the nodes of a network."""
     from moray.training.evaluation.evaluation import Plan, evaluate_model
-    from moray.training.evaluation.measuring import open_measurable
+    from moray.training.evaluation.measuring import open_measurable, open_with_mtp
     from moray.training.evaluation.tables import markdown
 
     if card is not None and not card.absolute().parent.is_dir():
@@ -71,7 +71,7 @@ def evaluate(
         per_language=QUICK if is_quick else examples,
         seed=seed,
         others={label: open_measurable(folder) for label, folder in labelled(against or ()).items()},
-        mtp=open_measurable(mtp) if mtp is not None else None,
+        mtp=open_with_mtp(mtp) if mtp is not None else None,
         num_shown=show_errors,
         concurrency=concurrency,
     )
