@@ -62,8 +62,8 @@ def test_what_cannot_work_is_one_line_and_exit_code_2(
 def test_a_gateway_that_runs_is_measured_and_the_tables_go_to_the_card(elver: Path, tmp_path: Path) -> None:
     card, known = tmp_path / "card.md", Known(open_model(elver).model_id, held_out(5, 4).requests)
     with serving(known.answer) as server:
-        options = ("--url", server.url, "--examples", "4", "--seed", "5", "--card", str(card), "--show-errors", "1")
-        done = moray("eval", str(elver), *options)
+        options = ("--url", server.url, "--concurrency", "4", "--card", str(card), "--show-errors", "1")
+        done = moray("eval", str(elver), "--examples", "4", "--seed", "5", *options)
     assert done.returncode == 0, done.stderr
     assert "Exact match of the whole action" in done.stdout and "expected nothing that moves anything" in done.stdout
     assert "| elver | a running network | free | zh | 100.0% (51.0 to 100.0)" in card.read_text()
