@@ -40,8 +40,9 @@ def write_tiny_dense(folder: Path) -> Path:
     return write_tiny_elver(folder, first_k_dense_replace=TINY_CONFIG["num_hidden_layers"], num_nextn_predict_layers=0)
 
 
-def _make_terse(folder: Path, end_id: int) -> None:
+def _make_terse(folder: Path, end_id: int | None) -> None:
     """Answers end after a few tokens: the end's logit is large, for better or worse."""
+    assert end_id is not None
     path = folder / "model.safetensors"
     tensors = load_file(path)
     tensors["lm_head.weight"][end_id] *= 8
