@@ -5,6 +5,6 @@ from __future__ import annotations
 MAX_QUOTED_CHARACTERS = 200
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, max_characters: int = MAX_QUOTED_CHARACTERS) -> str:
     """Its beginning, without control characters: they end lines and command terminals."""
-    return "".join(char if char.isprintable() else "?" for char in text[:MAX_QUOTED_CHARACTERS])
+    return "".join(char if char.isprintable() else "?" for char in text[:max_characters])
