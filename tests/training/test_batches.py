@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from moray.training.batches import LENGTH_MULTIPLE, Marks, step_batches
 from moray.training.config import Data
 from moray.training.data.examples import examples
-from moray.training.tokenizer import PAD, render
+from moray.training.tokenizer import render
 from training_kit import tiny_tokenizer
 
 MARKS = Marks(tiny_tokenizer())
@@ -40,14 +40,13 @@ def test_a_step_reads_each_of_its_examples_once_in_batches_of_a_bounded_size(
         prompt_weight=prompt_weight,
     )
     batches = step_batches(tiny_tokenizer(), data, "train", step)
-    pad = tiny_tokenizer().token_to_id(PAD)
     read: Counter[tuple[int, ...]] = Counter()
     for batch in batches:
         num_rows, width = batch.token_ids.shape
         lengths = batch.is_real.sum(1)
         assert width % LENGTH_MULTIPLE == 0 and int(lengths.max()) > width - LENGTH_MULTIPLE
         assert num_rows == 1 or num_rows * width <= microbatch_tokens
-        assert bool((batch.token_ids[~batch.is_real] == pad).all()) and not batch.weights[~batch.is_real].any()
+        assert bool((batch.token_ids[~batch.is_real] == MARKS.pad).all()) and not batch.weights[~batch.is_real].any()
         for row, length in enumerate(lengths.tolist()):
             assert bool(batch.is_real[row, :length].all())
             ids = batch.token_ids[row, :length].tolist()
