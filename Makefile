@@ -8,7 +8,7 @@ TOOLS := node_modules/.installed
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):$(CURDIR)/$(RUN)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help init check contracts test test-long bench soak demo clean
+.PHONY: help init check contracts test test-long bench soak demo elver clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+: .*##' Makefile | sed 's/:.*##/ -/'
@@ -63,6 +63,12 @@ soak: $(STAMP)   ## half an hour at saturation: does anything grow?
 
 demo: $(STAMP) $(TOOLS)  ## a whole network on this machine, streaming tokens
 	@$(RUN)/moray demo
+
+# Interrupted, it goes on where it was.
+elver: $(STAMP)  ## make the house model again: hours of training, then integer experts in models/elver
+	$(RUN)/moray train training/configs/elver.yaml
+	rm -rf models/elver
+	$(RUN)/moray model quantize build/elver/model models/elver
 
 clean:           ## remove the virtual environment and caches
 	rm -rf $(VENV) node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

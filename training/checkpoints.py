@@ -9,7 +9,6 @@ import io
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -33,12 +32,13 @@ def resume(trainer: Trainer, folder: Path) -> bool:
     if not path.exists():
         return False
     try:
-        saved: dict[str, Any] = torch.load(path, map_location=trainer.device, weights_only=True)  # runs no code
+        saved = torch.load(path, map_location=trainer.device, weights_only=True)  # runs no code
+        config, state = saved["config"], saved["trainer"]
     except Exception as error:  # torch raises what its readers do
         raise BadSetting(f"{path} cannot be read ({type(error).__name__}); remove it to begin anew") from None
-    if saved["config"] != trainer.config.model_dump_json():
+    if config != trainer.config.model_dump_json():
         raise BadSetting(f"{folder} holds a run of another configuration; give another folder, or remove it")
-    trainer.load(saved["trainer"])
+    trainer.load(state)
     _keep_log(folder / LOG, trainer.step)
     return True
 

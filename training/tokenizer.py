@@ -19,6 +19,7 @@ from moray.training.data.examples import Example, examples
 BEGIN, END, PAD = "<|begin|>", "<|end|>", "<|pad|>"
 ROLES = ("system", "user", "assistant")
 SPECIAL_TOKENS = (BEGIN, END, PAD, *(f"<|{role}|>" for role in ROLES))
+_NAMED = {"bos_token": BEGIN, "eos_token": END, "pad_token": PAD}  # as Hugging Face names them
 CHAT_TEMPLATE = (
     "{{ bos_token }}"
     "{% for message in messages %}"
@@ -88,18 +89,22 @@ def generated_texts(seed: int, count: int) -> Iterator[str]:
             yield example.text
 
 
+def special_ids(tokenizer: Tokenizer) -> dict[str, int | None]:
+    """Ids of special tokens as config.json and generation_config.json name them."""
+    return {f"{name}_id": tokenizer.token_to_id(token) for name, token in _NAMED.items()}
+
+
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     """Writes tokenizer.json, tokenizer_config.json, chat_template.jinja and generation_config.json."""
     tokenizer.save(str(folder / "tokenizer.json"))
-    special = {"bos_token": BEGIN, "eos_token": END, "pad_token": PAD}
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        **special,
+        **_NAMED,
         "add_bos_token": False,  # the chat template writes it
         "clean_up_tokenization_spaces": False,
         "model_max_length": MAX_LENGTH,
     }
-    generation = {f"{name}_id": tokenizer.token_to_id(token) for name, token in special.items()}
-    for name, content in (("tokenizer_config.json", config), ("generation_config.json", generation)):
+    files = {"tokenizer_config.json": config, "generation_config.json": special_ids(tokenizer)}
+    for name, content in files.items():
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")

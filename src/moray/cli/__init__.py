@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from moray.cli import chain, demo, eval, model, network, node, pay, publish, task, task_work
+from moray.cli import chain, demo, eval, model, network, node, pay, publish, task, task_work, train
 from moray.errors import BadInput, MorayError
 
 app = typer.Typer(name="moray", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -26,6 +26,7 @@ app.command("status")(network.status)
 app.command("down")(network.down)
 app.command("pay")(pay.pay)
 app.command("demo")(demo.demo)
+app.command("train")(train.train)
 app.command("eval")(eval.evaluate)
 
 _debug = False
