@@ -246,16 +246,11 @@ def _check_asset(asset: Asset, reserves: tuple[Reserve, ...], after: LedgerView,
         sums.append(("counterparty_limit", f"{counterparty} in a day", used, limits.per_counterparty_per_day))
     for code, of_what, amount, limit in sums:
         if amount > limit:
-            raise Refusal(
-                code,
-                f"{show_amount(asset, amount)} of {of_what} would be above the limit of {show_amount(asset, limit)}",
-                rule,
-            )
-    most = max(spent, allowed)
-    if limits.approval_above is not None and most > limits.approval_above:
-        return [
-            f"{show_amount(asset, most)} is above {show_amount(asset, limits.approval_above)}: an approver must agree"
-        ]
+            shown, most = show_amount(asset, amount), show_amount(asset, limit)
+            raise Refusal(code, f"{shown} of {of_what} would be above the limit of {most}", rule)
+    above, largest = limits.approval_above, max(spent, allowed)
+    if above is not None and largest > above:
+        return [f"{show_amount(asset, largest)} is above {show_amount(asset, above)}: an approver must agree"]
     return []
 
 
