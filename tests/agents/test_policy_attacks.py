@@ -27,6 +27,7 @@ from policy_kit import (
     ask,
     authorization,
     call,
+    entry_of,
     multicall,
     swap,
     transaction,
@@ -37,6 +38,7 @@ from policy_kit import (
 from moray.agents.policy.decision import Refusal
 from moray.agents.policy.ledger import DAY_S, LedgerView
 from moray.agents.policy.request import TypedDataRequest, transaction_request
+from moray.errors import BadPolicy
 
 EMPTY = "0x" + "00" * 32
 MAX = 2**256 - 1
@@ -486,10 +488,9 @@ def test_a_first_payment_to_somebody_and_a_large_one_need_an_approval() -> None:
 def test_an_approved_transaction_may_raise_its_fee_without_another_approval() -> None:
     book = Book()
     request = transaction(USD_ADDRESS, call("transfer(address,uint256)", ALICE, 401 * USD))
-    from policy_kit import entry_of
-
     book.ledger = book.ledger.signed(entry_of(request, book.ask(request), NOW, False))
     assert book.ask(replace(request, max_fee_wei=2 * 10**9)).is_allowed
+    book.now += 3601  # below the limit of an hour again
     assert book.ask(replace(request, tx_nonce=1)).needs_approval
 
 
@@ -509,8 +510,6 @@ DANGEROUS = """
 
 
 def test_a_rule_that_names_a_permit_must_say_that_no_limit_counts_it() -> None:
-    from moray.errors import BadPolicy
-
     with pytest.raises(BadPolicy, match="unsafe_uncounted"):
         with_rule(DANGEROUS)
     assert with_rule(DANGEROUS + "  unsafe_uncounted: true\n").calls[0].terms.meaning.is_uncounted
