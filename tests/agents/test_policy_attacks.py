@@ -10,6 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
+from moray.agents.policy.decision import Refusal
+from moray.agents.policy.ledger import DAY_S, LedgerView
+from moray.agents.policy.request import TypedDataRequest, transaction_request
+from moray.errors import BadPolicy
 from policy_kit import (
     ALICE,
     ETHER,
@@ -34,11 +39,6 @@ from policy_kit import (
     typed,
     with_rule,
 )
-
-from moray.agents.policy.decision import Refusal
-from moray.agents.policy.ledger import DAY_S, LedgerView
-from moray.agents.policy.request import TypedDataRequest, transaction_request
-from moray.errors import BadPolicy
 
 EMPTY = "0x" + "00" * 32
 MAX = 2**256 - 1

@@ -7,6 +7,12 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from moray.agents.policy.decide import decide
+from moray.agents.policy.ledger import DAY_S, HOUR_S, LedgerView
+from moray.agents.policy.meaning import CALLS
+from moray.agents.policy.policy import Policy
+from moray.agents.policy.request import SignRequest, TransactionRequest, TypedDataRequest
 from policy_kit import (
     ALICE,
     NOW,
@@ -25,12 +31,6 @@ from policy_kit import (
     swap,
     transaction,
 )
-
-from moray.agents.policy.decide import decide
-from moray.agents.policy.ledger import DAY_S, HOUR_S, LedgerView
-from moray.agents.policy.meaning import CALLS
-from moray.agents.policy.policy import Policy
-from moray.agents.policy.request import SignRequest, TransactionRequest, TypedDataRequest
 
 ADDRESSES = st.sampled_from([OWNER, ALICE, ROUTER, VAULT, USD_ADDRESS, WETH])
 AMOUNTS = st.integers(0, 600).map(lambda each: each * USD)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from policy_kit import EXAMPLE, POLICY, TEXT, USD, USD_ADDRESS, changed, with_rule
 
 from moray.agents.policy.policy_reading import parse_policy, read_policy
 from moray.errors import BadPolicy, UnsafeFile
+from policy_kit import EXAMPLE, POLICY, TEXT, USD, USD_ADDRESS, changed, with_rule
 
 
 def test_amounts_are_exact_base_units_of_their_asset() -> None:
