@@ -146,7 +146,7 @@ class PolicyFile(_Written):
     approvals_needed: int = Field(1, ge=1)
 
 
-class _Loader(yaml.BaseLoader):
+class _Loader(yaml.BaseLoader):  # type: ignore[misc] # PyYAML has no types
     """Only text, lists and mappings; a key twice is a mistake, and an alias a way to hide or to blow up."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:

@@ -40,11 +40,10 @@ from policy_kit import (
     with_rule,
 )
 
-EMPTY = "0x" + "00" * 32
 MAX = 2**256 - 1
 PAY_ALICE = call("transfer(address,uint256)", ALICE, 20 * USD)
 
-HONEST = {
+HONEST: dict[str, Any] = {
     "pay Alice": transaction(USD_ADDRESS, PAY_ALICE),
     "pay Alice in ETH": transaction(ALICE, value_wei=ETHER // 10),
     "approve the router": transaction(USD_ADDRESS, call("approve(address,uint256)", ROUTER, 100 * USD)),

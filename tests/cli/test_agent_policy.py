@@ -77,5 +77,5 @@ def test_show_lists_every_rule(policy: str) -> None:
     result = CliRunner().invoke(app, ["agent", "policy", "show", policy, "--json"])
     said = json.loads(result.stdout)
     names = [row[0] for row in said["rules"]]
-    assert names == [rule.terms.name for rule in (*POLICY.calls, *POLICY.typed_data)]
+    assert names == [rule.terms.name for rule in POLICY.calls] + [rule.terms.name for rule in POLICY.typed_data]
     assert (said["version"], said["owner"]) == (POLICY.version, POLICY.owner)
