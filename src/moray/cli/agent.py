@@ -1,0 +1,10 @@
+"""``moray agent``: what agents may sign, and what they did."""
+
+from __future__ import annotations
+
+import typer
+
+from moray.cli import agent_policy
+
+app = typer.Typer(name="agent", help="Agents: what they may sign, and what they did.", no_args_is_help=True)
+app.add_typer(agent_policy.app, name="policy")
