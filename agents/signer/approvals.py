@@ -188,5 +188,5 @@ def _bytes(text: str) -> bytes:
 def _typed_hash(text: str) -> str:
     try:
         return f"0x{typed_digest(json.loads(text))}"
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except Exception:  # see digests.digest_of
         raise BadInput("not an approval: its typed data is none") from None

@@ -2,25 +2,25 @@
 
     kill switch -> policy over the ledger -> approval -> [journal -> ledger] -> signature -> journal -> out
 
-The bracket is one database transaction. No signature is made before the decision for it lies on disk in the journal and
-what it reserves in the ledger; whatever fails on the way, none leaves. A crash in between leaves something reserved that
-was not signed, never the other way round.
+The bracket is one database transaction. No signature is made before the decision for it lies on disk in the journal
+and what it reserves in the ledger; whatever fails on the way, none leaves. A crash in between leaves something reserved
+that was not signed, never the other way round.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import time
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from moray.agents.journal import Journal
-from moray.agents.policy.decision import Decision
-from moray.agents.policy.ledger import Entry, LedgerView
+from moray.agents.policy.decision import Decision, Refusal
+from moray.agents.policy.ledger import Entry, LedgerView, Reserve
 from moray.agents.policy.request import SignRequest, TransactionRequest
 from moray.agents.signer.approvals import Approval, check_approval, is_for
 from moray.agents.signer.book import Book, Pages, place_text
@@ -64,6 +64,7 @@ class Desk:
         self._key, self._judge, self._book, self._journal = key, judge, book, journal
         self._kill_file, self._breaker, self._wall_clock = kill_file, breaker or Breaker(), wall_clock
         self._watched = watched_chains
+        self._was_halted = False
         self._turn = threading.Lock()
 
     @property
@@ -79,8 +80,19 @@ class Desk:
             try:
                 self._decide(request, user)
             except (SQLAlchemyError, OSError) as error:
-                raise SignerUnreachable(f"the signer's ledger does not work ({type(error).__name__}); see to it") from None
+                raise SignerUnreachable(
+                    f"the signer's ledger does not work ({type(error).__name__}); see to it"
+                ) from None
             return self._make(request)
+
+    def turn_away(self, refusal: Refusal, user: int) -> NoReturn:
+        """What is not even a request: journaled and counted as any denial. Raises PolicyDenied."""
+        now = self._wall_clock()
+        with self._turn, self._book.begin() as pages:
+            fields = {"outcome": _DENIED, "code": refusal.code, "reason": quoted(refusal.reason), "user": user}
+            self._journal.append("decision", fields)
+            self._note_denial(pages, now)
+        raise PolicyDenied(refusal.code, refusal.reason, refusal.rule)
 
     def approve(self, approval: Approval, signatures: tuple[str, ...], user: int) -> None:
         """Take an approval in. Raises ApprovalRefused, SignerUnreachable."""
@@ -93,10 +105,16 @@ class Desk:
 
     def kill(self, user: int) -> None:
         """Sign nothing more until it is revived. Anybody who may ask may stop it."""
+        with self._turn:
+            with self._book.begin() as pages:
+                if not pages.halted():
+                    pages.halt("it was stopped by hand")
+            self._journal.append("halted", {"reason": "kill", "user": user})  # after: a full disk must not prevent it
+
+    def settle(self, chain_id: int, below_tx_nonce: int) -> None:
+        """All that was signed below this tx_nonce is final, one way or the other: it counts for its windows only."""
         with self._turn, self._book.begin() as pages:
-            if not pages.halted():
-                pages.halt("it was stopped by hand")
-                self._journal.append("halted", {"reason": "kill", "user": user})
+            pages.settle(chain_id, below_tx_nonce)
 
     def status(self) -> dict[str, Any]:
         with self._turn, self._book.begin() as pages:
@@ -115,7 +133,10 @@ class Desk:
         now = self._wall_clock()
         refusal: MorayError | None = None
         with self._book.begin() as pages:
-            view = pages.view(now)
+            view = replace(pages.view(now), halted=self._halted(pages))
+            if self._was_halted and not view.halted:
+                self._journal.append("revived", {})
+            self._was_halted = bool(view.halted)
             decision, found = self._judged(request, pages, view, now)
             chain_id = chain_of(request)
             is_allowed = decision.is_allowed or found is not None
@@ -139,11 +160,11 @@ class Desk:
         self, request: SignRequest, pages: Pages, view: LedgerView, now: float
     ) -> tuple[Decision, tuple[Approval, int, dict[int, str]] | None]:
         """The policy's decision, and the call of an approval that makes up for what it lacks."""
-        if halted := self._halted(pages):
-            return Decision(False, "halted", f"the signer is halted: {halted}; `moray agent signer revive`"), None
+        if view.halted:
+            return Decision(False, "halted", f"the signer is halted: {view.halted}; `moray agent signer revive`"), None
         chain_id = chain_of(request)
-        if chain_id is None:
-            return Decision(False, "bad_request", "typed data must name its chain"), None
+        if chain_id is None or digest_of(request) is None:
+            return Decision(False, "bad_request", "typed data must name its chain and fit its own types"), None
         try:
             check_key(self.address, chain_id)
         except BadKey as error:
@@ -153,9 +174,7 @@ class Desk:
             return decision, None
         return decision, self._approval(request, pages, now)
 
-    def _approval(
-        self, request: SignRequest, pages: Pages, now: float
-    ) -> tuple[Approval, int, dict[int, str]] | None:
+    def _approval(self, request: SignRequest, pages: Pages, now: float) -> tuple[Approval, int, dict[int, str]] | None:
         place = place_text(*_place(request, chain_of(request) or 0))
         for held in pages.approvals():
             try:
@@ -183,7 +202,7 @@ class Desk:
     def _entry(self, request: SignRequest, chain_id: int, decision: Decision, now: float) -> Entry:
         tx_nonce = request.tx_nonce if isinstance(request, TransactionRequest) else None
         is_open = chain_id in self._watched and tx_nonce is not None
-        return Entry(chain_id, tx_nonce, digest_of(request), now, is_open, decision.reserves)
+        return Entry(chain_id, tx_nonce, digest_of(request) or "", now, is_open, decision.reserves)
 
     def _record(
         self,
@@ -202,9 +221,9 @@ class Desk:
             "policy_version": self._judge.version,
             "user": user,
             "account": self.address,
-            "chain_id": chain_id,
+            "chain_id": None if chain_id is None else str(chain_id),
             "request": _request_fields(request),
-            "reserves": [asdict(reserve) for reserve in decision.reserves] if outcome == _ALLOWED else [],
+            "reserves": [_reserve_fields(reserve) for reserve in decision.reserves] if outcome == _ALLOWED else [],
             "approval": None if found is None else {"digest": found[0].digest, "call": found[1]},
         }
 
@@ -236,7 +255,7 @@ def fields_of(request: TransactionRequest) -> dict[str, Any]:
 
 
 def _place(request: SignRequest, chain_id: int) -> tuple[int, int | str]:
-    return chain_id, request.tx_nonce if isinstance(request, TransactionRequest) else digest_of(request)
+    return chain_id, request.tx_nonce if isinstance(request, TransactionRequest) else digest_of(request) or ""
 
 
 def _outcome(decision: Decision, is_allowed: bool, is_live: bool) -> str:
@@ -248,12 +267,16 @@ def _outcome(decision: Decision, is_allowed: bool, is_live: bool) -> str:
 def _as_error(outcome: str, decision: Decision) -> MorayError:
     if outcome == _DRY_RUN:
         return DryRun(
-            "it would be signed, but the chain is not live: start the signer with --live CHAIN, and say so in the policy",
+            "it would be signed, but the chain is not live; say so in the policy, start the signer with --live CHAIN",
             decision.rule,
         )
     if outcome == _NEEDS_APPROVAL:
         return ApprovalNeeded(f"{decision.reason}; have it approved with `moray agent approve`", decision.rule)
     return PolicyDenied(decision.code, decision.reason, decision.rule)
+
+
+def _reserve_fields(reserve: Reserve) -> dict[str, Any]:
+    return asdict(reserve) | {"amount": str(reserve.amount), "chain_id": str(reserve.chain_id)}
 
 
 def _request_fields(request: SignRequest) -> dict[str, Any]:
@@ -263,12 +286,12 @@ def _request_fields(request: SignRequest) -> dict[str, Any]:
     return {
         "kind": "transaction",
         "digest": request.digest,
-        "tx_nonce": request.tx_nonce,
+        "tx_nonce": str(request.tx_nonce),
         "to": request.to,
         "value_wei": str(request.value_wei),
         "selector": request.data[:4].hex(),
         "data_hash": keccak(request.data).hex(),
-        "gas": request.gas,
+        "gas": str(request.gas),
         "max_fee_wei": str(request.max_fee_wei),
         "tip_wei": str(request.tip_wei),
     }

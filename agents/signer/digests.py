@@ -8,13 +8,19 @@ from moray.node_key import TypedData
 
 
 def typed_digest(data: TypedData) -> str:
-    """What is signed of typed data (EIP-712), hex. Raises ValueError, TypeError or KeyError for data that is none."""
+    """What is signed of typed data (EIP-712), hex. Raises what eth-account does for data that is none."""
     message = encode_typed_data(full_message=data)
     return keccak(b"\x19" + message.version + message.header + message.body).hex()
 
 
-def digest_of(request: SignRequest) -> str:
-    return request.digest if isinstance(request, TransactionRequest) else typed_digest(request.data)
+def digest_of(request: SignRequest) -> str | None:
+    """None for typed data that does not fit its own types."""
+    if isinstance(request, TransactionRequest):
+        return request.digest
+    try:
+        return typed_digest(request.data)
+    except Exception:  # the library raises whatever its many parts do, on data of anybody's
+        return None
 
 
 def chain_of(request: SignRequest) -> int | None:

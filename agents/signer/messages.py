@@ -86,12 +86,14 @@ def encode(message: _Message) -> bytes:
 
 def decode_request(payload: bytes | memoryview) -> Request:
     """Raises FrameMalformed."""
-    return _decoded(_REQUESTS, payload)
+    message: Request = _decoded(_REQUESTS, payload)
+    return message
 
 
 def decode_reply(payload: bytes | memoryview) -> Reply:
     """Raises FrameMalformed."""
-    return _decoded(_REPLIES, payload)
+    message: Reply = _decoded(_REPLIES, payload)
+    return message
 
 
 def _decoded(kinds: TypeAdapter[Any], payload: bytes | memoryview) -> Any:

@@ -73,17 +73,16 @@ class SignerServer:
         self._path, self._desk, self._visitors = path, desk, visitors
         self._num_connections = 0
 
-    async def serve(self) -> None:
-        """Until it is cancelled. Raises BadSetting where the socket cannot be made."""
+    async def listen(self) -> asyncio.Server:
+        """Raises BadSetting where the socket cannot be made."""
         try:
             listening = _listen(self._path, self._visitors)
         except OSError as error:
             raise BadSetting(f"cannot listen at {self._path}: {error.strerror}; give another --socket") from None
-        server = await asyncio.start_unix_server(self._visit, sock=listening)
-        try:
-            await server.serve_forever()
-        finally:
-            self._path.unlink(missing_ok=True)
+        return await asyncio.start_unix_server(self._visit, sock=listening)
+
+    def end(self) -> None:
+        self._path.unlink(missing_ok=True)
 
     async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._num_connections += 1
@@ -127,7 +126,7 @@ class SignerServer:
     def _answered(self, request: Request, user: int) -> Reply:
         match request:
             case SignTransaction() | SignTypedData():
-                return Done(result=self._desk.sign(_sign_request(request), user))
+                return Done(result=self._desk.sign(self._sign_request(request, user), user))
             case Approve(approval=text, signatures=signatures):
                 self._desk.approve(_approval(text), tuple(signatures), user)
             case Kill():
@@ -136,19 +135,23 @@ class SignerServer:
                 return Done(facts=json.dumps(self._desk.status()))
         return Done()
 
+    def _sign_request(self, message: SignTransaction | SignTypedData, user: int) -> SignRequest:
+        try:
+            return _parsed(message)
+        except Refusal as refusal:
+            self._desk.turn_away(refusal, user)
 
-def _sign_request(message: SignTransaction | SignTypedData) -> SignRequest:
-    """Raises PolicyDenied for what is no request at all."""
+
+def _parsed(message: SignTransaction | SignTypedData) -> SignRequest:
+    """Raises Refusal for what is no request at all."""
+    if isinstance(message, SignTransaction):
+        return transaction_request(transaction_fields(message))
     try:
-        if isinstance(message, SignTransaction):
-            return transaction_request(transaction_fields(message))
         data = json.loads(message.text)
-    except Refusal as refusal:
-        raise PolicyDenied(refusal.code, refusal.reason) from None
     except (ValueError, RecursionError):
-        raise PolicyDenied("bad_request", "typed data must be JSON") from None
+        raise Refusal("bad_request", "typed data must be JSON") from None
     if not isinstance(data, dict):
-        raise PolicyDenied("bad_request", "typed data must be an object")
+        raise Refusal("bad_request", "typed data must be an object")
     return TypedDataRequest(data)
 
 
