@@ -111,8 +111,8 @@ class ApprovalFile(_Part):
     signatures: Annotated[tuple[Signature, ...], Field(max_length=MAX_CALLS, strict=False)] = ()
 
 
-def as_call(request: SignRequest, max_cost_wei: int | None = None) -> ApprovedCall:
-    """What an approval must say of ``request``; ``max_cost_wei`` None: what it costs as it is."""
+def as_call(request: SignRequest, bumps: int = 1) -> ApprovedCall:
+    """What an approval must say of ``request``, at up to ``bumps`` times the gas it costs as it is."""
     match request:
         case TypedDataRequest(data):
             digest = f"0x{typed_digest(data)}"
@@ -123,8 +123,33 @@ def as_call(request: SignRequest, max_cost_wei: int | None = None) -> ApprovedCa
                 to=request.to or NOBODY,
                 value_wei=request.value_wei,
                 data_hash=f"0x{keccak(request.data).hex()}",
-                max_cost_wei=request.max_cost_wei if max_cost_wei is None else max_cost_wei,
+                max_cost_wei=bumps * request.max_cost_wei,
             )
+
+
+def draft(
+    requests: Sequence[SignRequest], account: str, policy_version: str, deadline: int, salt: bytes, bumps: int = 3
+) -> ApprovalFile:
+    """What an agent asks approvers for: these requests, of one chain, each at up to ``bumps`` times the gas it offers
+    now. ``deadline``: unix s; ``salt``: 32 random bytes. Raises BadInput for none, or for several chains."""
+    chains = {chain_of(request) for request in requests}
+    chain_id = chains.pop() if len(chains) == 1 else None
+    if chain_id is None:
+        raise BadInput("an approval is for the requests of one chain; ask for one per chain")
+    return ApprovalFile(
+        approval=Approval(
+            chain_id=chain_id,
+            account=account,
+            calls=tuple(as_call(request, bumps) for request in requests),
+            deadline=deadline,
+            policy_version=policy_version,
+            salt=f"0x{salt.hex()}",
+        ),
+        data=tuple(
+            json.dumps(request.data) if isinstance(request, TypedDataRequest) else f"0x{request.data.hex()}"
+            for request in requests
+        ),
+    )
 
 
 def parse_approval(text: bytes) -> ApprovalFile:

@@ -23,7 +23,7 @@ _NUM_FIELDS = 12  # of a signed EIP-1559 transaction, the last three the signatu
 
 @dataclass(frozen=True, slots=True)
 class RemoteSigner:
-    """``address``: EIP-55, the account at the service. ``fetcher``: whether private addresses are fine, and patience."""
+    """``address``: EIP-55, the account at the service."""
 
     url: str
     address: str
