@@ -128,7 +128,7 @@ class Journal:
 
     def _write_head(self) -> None:
         write_private(head_file(self.path), canonical_json(_head_fields(self._head)))
-        if self._anchor is not None and self._head.number % ANCHOR_EVERY == 0:
+        if self._anchor is not None and self._head.number and self._head.number % ANCHOR_EVERY == 0:
             fd = os.open(self._anchor, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "ab") as file:
                 file.write(canonical_json(_head_fields(self._head)) + b"\n")

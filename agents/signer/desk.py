@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from moray.agents.journal import Journal
 from moray.agents.policy.decision import Decision, Refusal
-from moray.agents.policy.ledger import Entry, LedgerView, Reserve
+from moray.agents.policy.ledger import LedgerView, Reserve
 from moray.agents.policy.request import SignRequest, TransactionRequest
 from moray.agents.signer.approvals import Approval, check_approval, is_for
 from moray.agents.signer.book import Book, Pages, place_text
@@ -145,7 +145,8 @@ class Desk:
             self._journal.append("decision", self._record(request, decision, outcome, found, user))
             if outcome == _ALLOWED:
                 assert chain_id is not None
-                entry = self._entry(request, chain_id, decision, now)
+                is_open = chain_id in self._watched and isinstance(request, TransactionRequest)
+                entry = self._judge.entry(request, decision, now, is_open)
                 pages.sign(entry, view)
                 if found is not None and found[1] not in found[2]:
                     pages.use(found[0], found[1], place_text(*entry.place))
@@ -172,10 +173,12 @@ class Desk:
         decision = self._judge.decide(request, view, now)
         if decision.is_allowed or not decision.needs_approval:
             return decision, None
-        return decision, self._approval(request, pages, now)
+        return decision, self._approval(request, decision, pages, now)
 
-    def _approval(self, request: SignRequest, pages: Pages, now: float) -> tuple[Approval, int, dict[int, str]] | None:
-        place = place_text(*_place(request, chain_of(request) or 0))
+    def _approval(
+        self, request: SignRequest, decision: Decision, pages: Pages, now: float
+    ) -> tuple[Approval, int, dict[int, str]] | None:
+        place = place_text(*self._judge.entry(request, decision, now, False).place)
         for held in pages.approvals():
             try:
                 check_approval(held.approval, held.signatures, self.address, self._judge, now)
@@ -198,11 +201,6 @@ class Desk:
         if self._breaker.is_tripped(pages.num_faults(now - self._breaker.window_s)):
             pages.halt(self._breaker.reason)
             self._journal.append("halted", {"reason": self._breaker.reason})
-
-    def _entry(self, request: SignRequest, chain_id: int, decision: Decision, now: float) -> Entry:
-        tx_nonce = request.tx_nonce if isinstance(request, TransactionRequest) else None
-        is_open = chain_id in self._watched and tx_nonce is not None
-        return Entry(chain_id, tx_nonce, digest_of(request) or "", now, is_open, decision.reserves)
 
     def _record(
         self,
@@ -252,10 +250,6 @@ def fields_of(request: TransactionRequest) -> dict[str, Any]:
         "maxPriorityFeePerGas": request.tip_wei,
     }
     return fields if request.to is None else fields | {"to": request.to}
-
-
-def _place(request: SignRequest, chain_id: int) -> tuple[int, int | str]:
-    return chain_id, request.tx_nonce if isinstance(request, TransactionRequest) else digest_of(request) or ""
 
 
 def _outcome(decision: Decision, is_allowed: bool, is_live: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from moray.agents.policy.decision import Decision
-from moray.agents.policy.ledger import LedgerView
+from moray.agents.policy.ledger import Entry, LedgerView
 from moray.agents.policy.request import SignRequest
 
 
@@ -26,4 +26,8 @@ class Judge(Protocol):
 
     def decide(self, request: SignRequest, ledger: LedgerView, now: float) -> Decision:
         """Pure: the same answer for the same arguments. Never raises."""
+        ...
+
+    def entry(self, request: SignRequest, decision: Decision, now: float, is_open: bool) -> Entry:
+        """What the ledger notes of a request that was decided on."""
         ...

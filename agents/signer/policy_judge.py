@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moray.agents.policy.decide import decide
+from moray.agents.policy.decide import decide, entry_of
 from moray.agents.policy.decision import Decision
-from moray.agents.policy.ledger import LedgerView
+from moray.agents.policy.ledger import Entry, LedgerView
 from moray.agents.policy.policy import Policy
 from moray.agents.policy.request import SignRequest
 from moray.errors import BadSetting
@@ -37,6 +37,9 @@ class PolicyJudge:
 
     def decide(self, request: SignRequest, ledger: LedgerView, now: float) -> Decision:
         return decide(self.policy, request, ledger, now)
+
+    def entry(self, request: SignRequest, decision: Decision, now: float, is_open: bool) -> Entry:
+        return entry_of(self.policy, request, decision, now, is_open)
 
     def check(self, address: str) -> None:
         """Raises BadSetting for a policy of another account, or chains to be live that it does not name."""
