@@ -9,16 +9,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import rlp
-
 from moray.errors import BadSignature, DownloadFailed, SignerUnreachable
-from moray.ethereum import Account, to_checksum_address
+from moray.ethereum import Account, HexBytes, TypedTransaction
 from moray.guarded_http import Fetcher
 from moray.node_key import TypedData, recover
 
 MAX_REPLY_BYTES = 256 << 10
-_TYPE_2 = 2
-_NUM_FIELDS = 12  # of a signed EIP-1559 transaction, the last three the signature
+_SIGNATURE = ("v", "r", "s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +70,18 @@ class RemoteSigner:
 def check_signed(raw: bytes, fields: dict[str, Any], address: str) -> None:
     """Raises BadSignature unless ``raw`` is the transaction of ``fields``, all of it, signed by ``address``."""
     try:
-        parts = rlp.decode(raw[1:]) if raw[:1] == bytes([_TYPE_2]) else []
-        sender = str(to_checksum_address(Account.recover_transaction(raw)))
+        signed = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+        sender = str(Account.recover_transaction(raw))
     except Exception:  # of the library, on a stranger's bytes
         raise BadSignature("the remote signer answered with no transaction; nothing is given out") from None
-    expected = [
-        _number(fields["chainId"]),
-        _number(fields["nonce"]),
-        _number(fields["maxPriorityFeePerGas"]),
-        _number(fields["maxFeePerGas"]),
-        _number(fields["gas"]),
-        bytes.fromhex(fields["to"][2:]) if "to" in fields else b"",
-        _number(fields["value"]),
-        bytes(fields["data"]),
-        [],
-    ]
-    if len(parts) != _NUM_FIELDS or list(parts[:9]) != expected or sender != address:
+    expected = fields | {
+        "to": bytes.fromhex(fields["to"][2:]) if "to" in fields else b"",
+        "data": bytes(fields["data"]),
+        "accessList": (),
+    }
+    found = {name: value for name, value in signed.items() if name not in _SIGNATURE}
+    if found != expected or sender != address:
         raise BadSignature("the remote signer signed something else, or with another key; nothing is given out")
-
-
-def _number(value: int) -> bytes:
-    return value.to_bytes((value.bit_length() + 7) // 8)
 
 
 def _as_bytes(value: object) -> bytes:
