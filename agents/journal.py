@@ -142,14 +142,13 @@ def verify(path: Path, anchor: Path | None = None) -> Head:
     ends = _read_heads(anchor) if anchor is not None and anchor.exists() else []
     if head_file(path).exists():
         ends += _read_heads(head_file(path))
-    awaited = {end.number: end.hash for end in ends}
+    awaited: dict[int, set[str]] = {}
     for end in ends:
-        if awaited[end.number] != end.hash:
-            raise JournalBroken(f"two anchors of {path} name different entries {end.number}; compare your copies")
+        awaited.setdefault(end.number, set()).add(end.hash)
     head = EMPTY
     for entry, num_bytes in read_entries(path):
         head = Head(entry.number, entry.hash, num_bytes)
-        if awaited.get(entry.number, entry.hash) != entry.hash:
+        if awaited.get(entry.number, {entry.hash}) != {entry.hash}:
             raise JournalBroken(f"{path}, line {entry.number}: not the entry that was anchored; it was written anew")
     longest = max(awaited, default=0)
     if longest > head.number:

@@ -53,7 +53,7 @@ parties:
 calls:
   - {{name: pay a friend, chain: development, to: friend, call: receive()}}
   - {{name: pay a friend there, chain: elsewhere, to: friend, call: receive()}}
-approvers: ["{APPROVER.address}", "{KEY.address}"]
+approvers: ["{APPROVER.address}", "{OTHER_APPROVER.address}"]
 approvals_needed: 1
 """
 
