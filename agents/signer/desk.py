@@ -255,6 +255,8 @@ def fields_of(request: TransactionRequest) -> dict[str, Any]:
 def _outcome(decision: Decision, is_allowed: bool, is_live: bool) -> str:
     if is_allowed:
         return _ALLOWED if is_live else _DRY_RUN
+    if decision.code == DryRun.code:  # the policy itself does not call the chain live
+        return _DRY_RUN
     return _NEEDS_APPROVAL if decision.needs_approval else _DENIED
 
 

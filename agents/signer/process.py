@@ -17,6 +17,7 @@ from moray.agents.signer.keys import KeyHolder
 from moray.agents.signer.server import SignerServer, Visitors
 from moray.agents.signer.settlement import watch
 from moray.contracts.chain import Chain
+from moray.errors import BadSetting
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ async def run(
     Raises JournalUnusable, BadSetting, ChainUnreachable, WrongChain.
     """
     journal = Journal(files.journal, files.anchor)
+    if journal.head.number and not files.ledger.exists():
+        raise BadSetting(
+            f"{files.ledger} is gone and {files.journal} is not: restore it, or what was signed would not count; "
+            "for a new beginning give another --journal too"
+        )
     book = Book(files.ledger)
     desk = Desk(key, judge, book, journal, files.kill_file, watched_chains=frozenset(endpoints))
     stop = asyncio.Event()

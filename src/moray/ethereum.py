@@ -27,7 +27,7 @@ with _unchanged_recursion_limit():
     from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
     from eth_account.messages import encode_typed_data
     from eth_account.signers.local import LocalAccount
-    from eth_account.typed_transactions import TypedTransaction
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction
     from eth_keys.constants import SECPK1_N
     from eth_keys.exceptions import BadSignature as RefusedByCurve
     from eth_utils.address import is_checksum_address, to_checksum_address
