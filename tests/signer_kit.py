@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from moray.agents.journal import Journal, read_entries
+from moray.agents.policy.judge import PolicyJudge
 from moray.agents.policy.policy_reading import parse_policy
 from moray.agents.policy.request import TransactionRequest
 from moray.agents.signer.book import Book
 from moray.agents.signer.breaker import Breaker
 from moray.agents.signer.desk import Desk
-from moray.agents.signer.policy_judge import PolicyJudge
 from moray.ethereum import Account
 from moray.node_key import NodeKey, TypedData
 
@@ -73,8 +73,8 @@ def payment(tx_nonce: int, value_wei: int = ETHER // 10, **changes: Any) -> Tran
     return TransactionRequest(**(fields | changes))
 
 
-def judge(policy: str = POLICY, live: frozenset[int] = frozenset({CHAIN_ID})) -> PolicyJudge:
-    return PolicyJudge(parse_policy(policy.encode()), live)
+def judge(policy: str = POLICY) -> PolicyJudge:
+    return PolicyJudge(parse_policy(policy.encode()))
 
 
 class WatchingKey:
@@ -138,7 +138,7 @@ def office(
 ) -> Office:
     journal, book, clock = make_journal(folder / "journal"), Book(folder / "ledger"), Clock()
     key = WatchingKey(folder / "journal")
-    desk = Desk(key, judge(policy, live), book, journal, folder / "ledger.halted", breaker, clock)
+    desk = Desk(key, judge(policy), book, journal, folder / "ledger.halted", live, breaker, clock)
     return Office(desk, key, book, journal, clock)
 
 

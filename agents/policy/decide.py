@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from moray.agents.policy.amounts import show_amount
 from moray.agents.policy.decision import Decision, Refusal
 from moray.agents.policy.decoding import Decoded, Part, Spend, parts
 from moray.agents.policy.ledger import DAY_S, HOUR_S, NATIVE, Entry, LedgerView, Reserve
@@ -47,15 +48,6 @@ def decide(policy: Policy, request: SignRequest, ledger: LedgerView, now: float)
         return refusal.as_decision()
 
 
-def entry_of(policy: Policy, request: SignRequest, decision: Decision, now: float, is_open: bool) -> Entry:
-    """What the ledger notes before the signature leaves, for LedgerView.signed. ``request`` was decided on."""
-    if isinstance(request, TransactionRequest):
-        digest = "" if _is_cancellation(policy, request) else request.digest
-        return Entry(request.chain_id, request.tx_nonce, digest, now, is_open, decision.reserves)
-    typed = read_typed(request.data)
-    return Entry(typed.chain_id, None, typed.digest, now, is_open, decision.reserves)
-
-
 # -- transactions -----------------------------------------------------------------------------------------------------
 
 
@@ -65,7 +57,7 @@ def _decide_transaction(policy: Policy, request: TransactionRequest, ledger: Led
     before = ledger.at((request.chain_id, request.tx_nonce))
     if _is_cancellation(policy, request):
         found = _Found((CANCELLATION,), ())
-    elif before is not None and before.digest not in ("", request.digest):
+    elif before is not None and before.digest != request.digest:
         raise Refusal(
             "tx_nonce_taken", f"tx_nonce {request.tx_nonce} was signed for another call; only its fees may rise"
         )
@@ -254,12 +246,11 @@ def _check_asset(asset: Asset, reserves: tuple[Reserve, ...], after: LedgerView,
         sums.append(("counterparty_limit", f"{counterparty} in a day", used, limits.per_counterparty_per_day))
     for code, of_what, amount, limit in sums:
         if amount > limit:
-            raise Refusal(
-                code, f"{_shown(asset, amount)} of {of_what} would be above the limit of {_shown(asset, limit)}", rule
-            )
-    most = max(spent, allowed)
-    if limits.approval_above is not None and most > limits.approval_above:
-        return [f"{_shown(asset, most)} is above {_shown(asset, limits.approval_above)}: an approver must agree"]
+            shown, most = show_amount(asset, amount), show_amount(asset, limit)
+            raise Refusal(code, f"{shown} of {of_what} would be above the limit of {most}", rule)
+    above, largest = limits.approval_above, max(spent, allowed)
+    if above is not None and largest > above:
+        return [f"{show_amount(asset, largest)} is above {show_amount(asset, above)}: an approver must agree"]
     return []
 
 
@@ -275,15 +266,9 @@ def _asks_for_recipients(policy: Policy, chain_id: int, does: list[Decoded], led
             if not spend.is_pulled:
                 totals[spend.asset, spend.to] += spend.amount
     return tuple(
-        f"{to} was never paid before and would get {_shown(found, amount)}: an approver must agree"
+        f"{to} was never paid before and would get {show_amount(found, amount)}: an approver must agree"
         for (address, to), amount in totals.items()
         if (chain_id, to) not in ledger.known and to != policy.owner
         for found in (_asset(policy, chain_id, address),)
         if found.limits.new_recipient_above is not None and amount > found.limits.new_recipient_above
     )
-
-
-def _shown(asset: Asset, amount: int) -> str:
-    digits = str(amount).rjust(asset.decimals + 1, "0")
-    whole, fraction = digits[: len(digits) - asset.decimals], digits[len(digits) - asset.decimals :].rstrip("0")
-    return f"{whole}{'.' if fraction else ''}{fraction} {asset.name}"

@@ -36,7 +36,7 @@ class Reserve:
 class Entry:
     """All that was signed at one place: a tx_nonce of a chain, or one typed-data digest (``tx_nonce`` None).
 
-    ``digest``: TransactionRequest.digest of the first that was no cancellation, or the typed data's. ``signed_at``:
+    ``digest``: TransactionRequest.digest of the first, or the typed data's (its EIP-712 hash, hex). ``signed_at``:
     unix s, of the latest. ``is_open``: it may still happen, so it counts whatever its age. A signer that cannot ask
     the chain says False, and all but allowances lapses with the window.
     """
@@ -59,7 +59,7 @@ class Entry:
             key = replace(reserve, amount=0)
             most[key] = max(most.get(key, 0), reserve.amount)
         reserves = tuple(replace(key, amount=amount) for key, amount in most.items())
-        return replace(later, digest=self.digest or later.digest, reserves=reserves)
+        return replace(later, digest=self.digest, reserves=reserves)
 
 
 @dataclass(frozen=True, slots=True)

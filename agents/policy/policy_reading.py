@@ -99,7 +99,8 @@ class _Reading:
 
     def policy(self) -> Policy:
         written = self._file
-        names = [rule.name for rule in (*written.calls, *written.typed_data, *written.creations)]
+        every: tuple[TermsInFile | CreationInFile, ...] = (*written.calls, *written.typed_data, *written.creations)
+        names = [rule.name for rule in every]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"two rules are named {twice[0]}; give each its own name")
         calls, typed_data = tuple(map(self._call, written.calls)), tuple(map(self._typed, written.typed_data))
@@ -243,7 +244,8 @@ class _Reading:
             deadline=rule.deadline,
             is_uncounted=rule.unsafe_uncounted,
         )
-        numbers = [each.amount for each in (*meaning.spends, *meaning.allows)] + ([rule.deadline] * bool(rule.deadline))
+        numbers = [*(s.amount for s in meaning.spends), *(a.amount for a in meaning.allows)]
+        numbers += [rule.deadline] if rule.deadline else []
         people = [*meaning.receivers, *(s.to for s in meaning.spends if s.to), *(a.spender for a in meaning.allows)]
         for path, prefix in [*((path, "uint") for path in numbers), *((path, "address") for path in people)]:
             if not re.fullmatch(rf"{prefix}[0-9]*", kind_of(path) or ""):

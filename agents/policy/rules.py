@@ -71,12 +71,12 @@ def _holds(check: Check, value: Any, now: float) -> bool:
     if check.operator == "equal":
         if isinstance(value, str) and value.startswith("0x") and any(isinstance(each, bytes) for each in check.values):
             value = bytes.fromhex(value[2:])  # bytes in the JSON of typed data
-        return value in check.values
+        return bool(value in check.values)
     if check.operator == "at_most":
         return bool(value <= check.values[0])
     if check.operator == "at_least":
         return bool(value >= check.values[0])
-    return now < value <= now + check.values[0]
+    return bool(now < value <= now + check.values[0])
 
 
 def _check_price(policy: Policy, rule: CallRule, swap: Swap, ledger: LedgerView, now: float) -> None:

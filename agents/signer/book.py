@@ -216,7 +216,7 @@ class Pages:
         self._connection.execute(delete(_faults))
 
 
-def place_text(chain_id: int, place: int | str) -> str:
+def place_text(chain_id: int | None, place: int | str | None) -> str:
     return f"{chain_id}/{place}"
 
 

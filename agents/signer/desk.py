@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from moray.agents.journal import Journal
 from moray.agents.policy.decision import Decision, Refusal
-from moray.agents.policy.ledger import LedgerView, Reserve
+from moray.agents.policy.ledger import Entry, LedgerView, Reserve
 from moray.agents.policy.request import SignRequest, TransactionRequest
 from moray.agents.signer.approvals import Approval, check_approval, is_for
 from moray.agents.signer.book import Book, Pages, place_text
@@ -55,15 +55,17 @@ class Desk:
         book: Book,
         journal: Journal,
         kill_file: Path,
+        live_chains: frozenset[int] = frozenset(),
         breaker: Breaker | None = None,
         wall_clock: Callable[[], float] = time,
         watched_chains: frozenset[int] = frozenset(),
     ) -> None:
-        """``kill_file``: while it is there, nothing is signed. ``watched_chains``: of which somebody tells this process
+        """``kill_file``: while it is there, nothing is signed. ``live_chains``: where signatures are really made, if the
+        policy says so too. ``watched_chains``: of which somebody tells this process
         what became of a transaction; what is signed for others lapses with the policy's windows."""
         self._key, self._judge, self._book, self._journal = key, judge, book, journal
         self._kill_file, self._breaker, self._wall_clock = kill_file, breaker or Breaker(), wall_clock
-        self._watched = watched_chains
+        self._live, self._watched = live_chains, watched_chains
         self._was_halted = False
         self._turn = threading.Lock()
 
@@ -140,16 +142,15 @@ class Desk:
             decision, found = self._judged(request, pages, view, now)
             chain_id = chain_of(request)
             is_allowed = decision.is_allowed or found is not None
-            is_live = chain_id is not None and self._judge.is_live(chain_id)
+            is_live = chain_id is not None and chain_id in self._live and self._judge.is_live(chain_id)
             outcome = _outcome(decision, is_allowed, is_live)
             self._journal.append("decision", self._record(request, decision, outcome, found, user))
             if outcome == _ALLOWED:
                 assert chain_id is not None
-                is_open = chain_id in self._watched and isinstance(request, TransactionRequest)
-                entry = self._judge.entry(request, decision, now, is_open)
+                entry = self._entry(request, chain_id, decision, now)
                 pages.sign(entry, view)
                 if found is not None and found[1] not in found[2]:
-                    pages.use(found[0], found[1], place_text(*entry.place))
+                    pages.use(found[0], found[1], place_text(*_place(request)))
             else:
                 refusal = _as_error(outcome, decision)
                 if outcome == _DENIED:
@@ -173,12 +174,10 @@ class Desk:
         decision = self._judge.decide(request, view, now)
         if decision.is_allowed or not decision.needs_approval:
             return decision, None
-        return decision, self._approval(request, decision, pages, now)
+        return decision, self._approval(request, pages, now)
 
-    def _approval(
-        self, request: SignRequest, decision: Decision, pages: Pages, now: float
-    ) -> tuple[Approval, int, dict[int, str]] | None:
-        place = place_text(*self._judge.entry(request, decision, now, False).place)
+    def _approval(self, request: SignRequest, pages: Pages, now: float) -> tuple[Approval, int, dict[int, str]] | None:
+        place = place_text(*_place(request))
         for held in pages.approvals():
             try:
                 check_approval(held.approval, held.signatures, self.address, self._judge, now)
@@ -201,6 +200,11 @@ class Desk:
         if self._breaker.is_tripped(pages.num_faults(now - self._breaker.window_s)):
             pages.halt(self._breaker.reason)
             self._journal.append("halted", {"reason": self._breaker.reason})
+
+    def _entry(self, request: SignRequest, chain_id: int, decision: Decision, now: float) -> Entry:
+        tx_nonce = request.tx_nonce if isinstance(request, TransactionRequest) else None
+        is_open = chain_id in self._watched and tx_nonce is not None
+        return Entry(chain_id, tx_nonce, digest_of(request) or "", now, is_open, decision.reserves)
 
     def _record(
         self,
@@ -250,6 +254,11 @@ def fields_of(request: TransactionRequest) -> dict[str, Any]:
         "maxPriorityFeePerGas": request.tip_wei,
     }
     return fields if request.to is None else fields | {"to": request.to}
+
+
+def _place(request: SignRequest) -> tuple[int | None, int | str | None]:
+    """As ledger.Entry.place."""
+    return chain_of(request), request.tx_nonce if isinstance(request, TransactionRequest) else digest_of(request)
 
 
 def _outcome(decision: Decision, is_allowed: bool, is_live: bool) -> str:

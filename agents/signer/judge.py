@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Protocol
 
 from moray.agents.policy.decision import Decision
-from moray.agents.policy.ledger import Entry, LedgerView
+from moray.agents.policy.ledger import LedgerView
 from moray.agents.policy.request import SignRequest
 
 
 class Judge(Protocol):
     """``version`` changes with every change of the policy, and with it all approvals lapse. ``approvers``: addresses,
     EIP-55, of which ``approvals_needed`` must agree."""
+
+    @property
+    def owner(self) -> str:
+        """Whose account it is for."""
+        ...
 
     @property
     def version(self) -> str: ...
@@ -26,8 +31,4 @@ class Judge(Protocol):
 
     def decide(self, request: SignRequest, ledger: LedgerView, now: float) -> Decision:
         """Pure: the same answer for the same arguments. Never raises."""
-        ...
-
-    def entry(self, request: SignRequest, decision: Decision, now: float, is_open: bool) -> Entry:
-        """What the ledger notes of a request that was decided on."""
         ...

@@ -39,11 +39,21 @@ def kill_file(ledger: Path) -> Path:
     return ledger.with_name(f"{ledger.name}.halted")
 
 
+def check_start(address: str, judge: Judge, live_chains: frozenset[int]) -> None:
+    """Raises BadSetting for a policy of another account, or a chain to be live of which it does not say so."""
+    if judge.owner != address:
+        raise BadSetting(f"the policy is {judge.owner}'s, the key {address}'s; give the one that fits")
+    for chain_id in sorted(live_chains):
+        if not judge.is_live(chain_id):
+            raise BadSetting(f"--live {chain_id}: the policy does not say that this chain is live; change one")
+
+
 async def run(
     key: KeyHolder,
     judge: Judge,
     files: Files,
     visitors: Visitors,
+    live_chains: frozenset[int],
     endpoints: Mapping[int, Sequence[str]],
     on_ready: Callable[[], None],
 ) -> None:
@@ -58,7 +68,7 @@ async def run(
             "for a new beginning give another --journal too"
         )
     book = Book(files.ledger)
-    desk = Desk(key, judge, book, journal, files.kill_file, watched_chains=frozenset(endpoints))
+    desk = Desk(key, judge, book, journal, files.kill_file, live_chains, watched_chains=frozenset(endpoints))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -60,18 +60,18 @@ def run(
     from moray.agents.signer.hardening import harden
 
     harden()
+    from moray.agents.policy.judge import PolicyJudge
     from moray.agents.policy.policy_reading import read_policy
     from moray.agents.signer.keys import KeyHolder
-    from moray.agents.signer.policy_judge import PolicyJudge
-    from moray.agents.signer.process import Files
+    from moray.agents.signer.process import Files, check_start
     from moray.agents.signer.process import run as run_signer
     from moray.agents.signer.remote import RemoteSigner
     from moray.agents.signer.server import Visitors
     from moray.guarded_http import Fetcher
     from moray.key_file import load_key, read_address
 
-    judge = PolicyJudge(read_policy(policy), frozenset(live or ()))
-    judge.check(read_address(keystore))
+    judge, live_chains = PolicyJudge(read_policy(policy)), frozenset(live or ())
+    check_start(read_address(keystore), judge, live_chains)
     endpoints = _endpoints(rpc or [])
     key: KeyHolder
     if remote is None:
@@ -81,7 +81,9 @@ def run(
     files = Files(socket.absolute(), journal, ledger, anchor)
     visitors = Visitors(frozenset(allow_uid or ()), frozenset(allow_gid or ()))
     asyncio.run(
-        run_signer(key, judge, files, visitors, endpoints, lambda: print(f"signing as {key.address}", flush=True))
+        run_signer(
+            key, judge, files, visitors, live_chains, endpoints, lambda: print(f"signing as {key.address}", flush=True)
+        )
     )
 
 
