@@ -60,9 +60,9 @@ class Desk:
         wall_clock: Callable[[], float] = time,
         watched_chains: frozenset[int] = frozenset(),
     ) -> None:
-        """``kill_file``: while it is there, nothing is signed. ``live_chains``: where signatures are really made, if the
-        policy says so too. ``watched_chains``: of which somebody tells this process
-        what became of a transaction; what is signed for others lapses with the policy's windows."""
+        """``kill_file``: while it is there, nothing is signed. ``live_chains``: where signatures are really made, if
+        the policy says so too. ``watched_chains``: of which somebody tells this process what became of a transaction;
+        what is signed for others lapses with the policy's windows."""
         self._key, self._judge, self._book, self._journal = key, judge, book, journal
         self._kill_file, self._breaker, self._wall_clock = kill_file, breaker or Breaker(), wall_clock
         self._live, self._watched = live_chains, watched_chains

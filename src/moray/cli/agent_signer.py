@@ -80,11 +80,11 @@ def run(
         key = RemoteSigner(remote, read_address(keystore), Fetcher(allow_private=True))
     files = Files(socket.absolute(), journal, ledger, anchor)
     visitors = Visitors(frozenset(allow_uid or ()), frozenset(allow_gid or ()))
-    asyncio.run(
-        run_signer(
-            key, judge, files, visitors, live_chains, endpoints, lambda: print(f"signing as {key.address}", flush=True)
-        )
-    )
+
+    def tell() -> None:
+        print(f"signing as {key.address}", flush=True)
+
+    asyncio.run(run_signer(key, judge, files, visitors, live_chains, endpoints, tell))
 
 
 @app.command("status")
