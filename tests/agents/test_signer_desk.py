@@ -99,7 +99,7 @@ def test_a_development_account_signs_for_the_development_chain_only(tmp_path: Pa
     known = DEVELOPMENT_KEYS[3]
     policy = POLICY.replace(KEY.address, known.address).replace("live: false", "live: true")
     here = office(tmp_path, policy, live=frozenset({5}))
-    here.key.address = known.address  # type: ignore[misc]
+    here.key.address = known.address
     with pytest.raises(PolicyDenied) as denied:
         here.desk.sign(payment(0, chain_id=5), USER)
     assert denied.value.code == "development_key" and here.key.num_signed == 0
@@ -233,7 +233,7 @@ def test_an_approved_call_is_signed_once_and_its_fee_bump_is_no_second_use(here:
 @pytest.mark.parametrize(
     "changes", [{"value_wei": LARGE + 1}, {"gas": 60_000, "max_fee_wei": 50 * 10**9}], ids=["value", "gas"]
 )
-def test_an_approval_is_for_what_it_says_only(here: Office, changes: dict[str, int]) -> None:
+def test_an_approval_is_for_what_it_says_only(here: Office, changes: dict[str, Any]) -> None:
     large = payment(0, value_wei=LARGE)
     hand_in(here, agree(asked(here, large), APPROVER))
     with pytest.raises(ApprovalNeeded):

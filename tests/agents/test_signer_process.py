@@ -91,7 +91,7 @@ class Home:
         return self.folder / name
 
     def command(self, *arguments: str, user: int, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
+        done: subprocess.CompletedProcess[bytes] = subprocess.run(
             [interpreter(), *arguments],
             input=stdin,
             capture_output=True,
@@ -100,6 +100,7 @@ class Home:
             cwd="/",
             **({"user": user, "group": user, "extra_groups": []} if IS_ROOT else {}),  # type: ignore[call-overload]
         )
+        return done
 
     def environment(self) -> dict[str, str]:
         places = f"{ROOT / 'src'}:{sysconfig.get_path('purelib')}"

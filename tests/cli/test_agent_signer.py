@@ -10,7 +10,7 @@ from eth_keyfile.keyfile import create_keyfile_json
 from typer.testing import CliRunner
 
 from moray.agents.journal import Journal
-from moray.agents.policy.request import TypedDataRequest
+from moray.agents.policy.request import SignRequest, TypedDataRequest
 from moray.agents.signer.approvals import check_approval, draft, parse_approval
 from moray.agents.signer.book import Book
 from moray.cli import app
@@ -40,7 +40,10 @@ def keystore(path: Path, private_key: bytes) -> list[object]:
 def test_an_approver_sees_what_the_bytes_say_and_signs_it(tmp_path: Path) -> None:
     file = tmp_path / "request.json"
     order = typed_data(CHAIN_ID, "Order", {"Order": {"what": "string"}}, {"what": "fish\n\x1b[2J"})
-    asked = [payment(0, data=bytes.fromhex("a9059cbb") + bytes(31) + b"\x07"), TypedDataRequest(order)]
+    asked: list[SignRequest] = [
+        payment(0, data=bytes.fromhex("a9059cbb") + bytes(31) + b"\x07"),
+        TypedDataRequest(order),
+    ]
     file.write_text(draft(asked, KEY.address, judge().version, 2_000_000_000, bytes(32)).model_dump_json())
     shown = run("approve", file, *keystore(tmp_path / "mine", bytes([7]) * 32), "--yes")
     for said in (KEY.address, FRIEND.address, "a9059cbb", f"{7:064x}", "2033-05-18", "fish", APPROVER.address):

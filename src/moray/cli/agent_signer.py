@@ -77,7 +77,7 @@ def run(
     if remote is None:
         key = load_key(keystore, password(password_file, f"Password of {keystore}: "))
     else:
-        key = RemoteSigner(remote, read_address(keystore), Fetcher(allow_private=True))
+        key = RemoteSigner(remote.rstrip("/"), read_address(keystore), Fetcher(allow_private=True))
     files = Files(socket.absolute(), journal, ledger, anchor)
     visitors = Visitors(frozenset(allow_uid or ()), frozenset(allow_gid or ()))
 
