@@ -27,17 +27,21 @@ with _unchanged_recursion_limit():
     from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
     from eth_account.messages import encode_typed_data
     from eth_account.signers.local import LocalAccount
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction
     from eth_keys.constants import SECPK1_N
     from eth_keys.exceptions import BadSignature as RefusedByCurve
     from eth_utils.address import is_checksum_address, to_checksum_address
     from eth_utils.crypto import keccak
     from eth_utils.exceptions import ValidationError
+    from hexbytes import HexBytes
 
 __all__ = [
     "SECPK1_N",
     "Account",
+    "HexBytes",
     "LocalAccount",
     "RefusedByCurve",
+    "TypedTransaction",
     "ValidationError",
     "encode_typed_data",
     "is_checksum_address",

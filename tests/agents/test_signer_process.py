@@ -1,0 +1,243 @@
+"""The signer as a process of another user: what the agent's user gets at, and what is left after kill -9.
+
+It needs three users, so it runs as root (as in the container of `make test`); elsewhere the same user stands in for
+them, and only who is refused at the socket is not tried.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+from eth_keyfile.keyfile import create_keyfile_json
+
+from moray.agents.journal import read_entries, verify
+from moray.agents.policy.ledger import DAY_S, NATIVE
+from moray.agents.signer.book import Book
+from moray.agents.signer.client import SignerClient
+from moray.agents.signer.desk import fields_of
+from moray.agents.signer.messages import decode_reply, encode, transaction_message
+from moray.errors import DryRun, PolicyDenied, SignerUnreachable
+from signer_kit import CHAIN_ID, ETHER, KEY, POLICY, PRIVATE_KEY, STRANGER, payment, sender_of
+
+pytestmark = pytest.mark.integration
+
+IS_ROOT = os.geteuid() == 0
+SIGNER, AGENT, THIRD = (64_001, 64_002, 64_003) if IS_ROOT else (os.geteuid(),) * 3
+PASSWORD = "correct horse battery staple"
+ROOT = Path(__file__).parents[2]
+# Reads what it is told to, and says of each whether it could.
+PROBE = """
+import sys
+for path in sys.argv[1:]:
+    try:
+        with open(path, "rb") as file:
+            file.read(1)
+        print("read")
+    except OSError:
+        print("refused")
+"""
+# Asks at a socket: a frame from stdin, the answer to stdout.
+ASK = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect(sys.argv[1])
+    connection.sendall(sys.stdin.buffer.read())
+    while data := connection.recv(65536):
+        sys.stdout.buffer.write(data)
+"""
+
+
+def interpreter() -> str:
+    """One of this version that other users can run: this one may lie in somebody's home."""
+    own = Path(sys.executable).resolve()
+    is_open = all(parent.stat().st_mode & 0o001 for parent in own.parents)
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    found = sys.executable if is_open else shutil.which(name, path="/usr/local/bin:/usr/bin")
+    assert found is not None, f"no {name} that other users can run"
+    return found
+
+
+class Home:
+    """The folder of a signer's user, and its process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.process: subprocess.Popen[str] | None = None
+        self.log = ""
+        keystore = create_keyfile_json(PRIVATE_KEY, PASSWORD.encode(), kdf="pbkdf2", iterations=600_000)
+        self.write("keystore", json.dumps(keystore))
+        self.write("password", PASSWORD)
+        self.write("policy", POLICY)
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, SIGNER, SIGNER)
+        folder.chmod(0o711)  # the agent may go through to the socket, and list nothing
+
+    def write(self, name: str, content: str) -> None:
+        (self.folder / name).write_text(content)
+        (self.folder / name).chmod(0o600)
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def command(self, *arguments: str, user: int, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        done: subprocess.CompletedProcess[bytes] = subprocess.run(
+            [interpreter(), *arguments],
+            input=stdin,
+            capture_output=True,
+            timeout=120,
+            env=self.environment(),
+            cwd="/",
+            **({"user": user, "group": user, "extra_groups": []} if IS_ROOT else {}),  # type: ignore[call-overload]
+        )
+        return done
+
+    def environment(self) -> dict[str, str]:
+        places = f"{ROOT / 'src'}:{sysconfig.get_path('purelib')}"
+        return {"PATH": "/usr/bin:/bin", "PYTHONPATH": places, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def start(self, *live: str) -> None:
+        """Returns when it listens."""
+        files = [f"--{name}={self.path(name)}" for name in ("keystore", "policy", "socket", "journal", "ledger")]
+        users = [f"--allow-uid={AGENT}", f"--allow-uid={os.geteuid()}"]
+        command = [interpreter(), "-m", "moray.cli", "agent", "signer", "run", *files, *users, *live]
+        self.process = subprocess.Popen(
+            [*command, f"--password-file={self.path('password')}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self.environment(),
+            cwd="/",
+            **({"user": SIGNER, "group": SIGNER, "extra_groups": []} if IS_ROOT else {}),  # type: ignore[call-overload]
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        self.log += line
+        assert line == f"signing as {KEY.address}\n", line + self.process.stdout.read()
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process is not None and self.process.stdout is not None
+        self.process.send_signal(number)
+        self.log += self.process.stdout.read()
+        self.process.stdout.close()
+        code = self.process.wait(60)
+        self.process = None
+        return code
+
+    @property
+    def client(self) -> SignerClient:
+        return SignerClient(self.path("socket"))
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    folder = Path(mkdtemp(prefix="signer-"))  # pytest's own folders let no other user through
+    made = Home(folder)
+    yield made
+    if made.process is not None:
+        made.end(signal.SIGKILL)
+    shutil.rmtree(folder)
+
+
+def test_the_agents_user_gets_signatures_and_nothing_else(home: Home) -> None:
+    home.start(f"--live={CHAIN_ID}")
+    assert home.process is not None
+    pid = home.process.pid
+    frame = encode(transaction_message(fields_of(payment(0))))
+    answer = home.command("-c", ASK, str(home.path("socket")), user=AGENT, stdin=frame)
+    reply = decode_reply(answer.stdout[4:])
+    assert reply.kind == "done" and sender_of(reply.result) == KEY.address
+
+    inside = [f"/proc/{pid}/{name}" for name in ("mem", "environ", "maps")]
+    files = [str(home.path(name)) for name in ("keystore", "password", "journal", "ledger")]
+    for user, paths in ((AGENT, inside + files if IS_ROOT else []), (SIGNER, inside)):
+        if IS_ROOT:
+            seen = home.command("-c", PROBE, *paths, user=user).stdout.decode().split()
+            assert seen == ["refused"] * len(paths)
+    if IS_ROOT:
+        turned_away = home.command("-c", ASK, str(home.path("socket")), user=THIRD, stdin=frame)
+        assert turned_away.stdout == b""
+
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    assert limits.split("Max core file size")[1].split()[:2] == ["0", "0"]
+    places = [path.read_bytes() for path in home.folder.iterdir() if path.is_file() and path.name != "password"]
+    if IS_ROOT:
+        places += [Path(f"/proc/{pid}/environ").read_bytes(), Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert home.end() == 0 and not home.path("socket").exists()
+    for secret in (
+        PRIVATE_KEY,
+        PRIVATE_KEY.hex().encode(),
+        str(int.from_bytes(PRIVATE_KEY)).encode(),
+        PASSWORD.encode(),
+    ):
+        assert not [place for place in [*places, home.log.encode()] if secret in place]
+
+
+def test_nonsense_at_the_socket_is_no_harm_and_dry_run_is_the_default(home: Home) -> None:
+    home.start()
+    for frame in (b"", b"\xff\xff\xff\xff", b"\x01\x00\x00\x00\xc1", encode(transaction_message({}))[:-2], bytes(9)):
+        assert home.command("-c", ASK, str(home.path("socket")), user=AGENT, stdin=frame).stdout == b""
+    with pytest.raises(DryRun):
+        home.client.sign_transaction(fields_of(payment(0)))
+    with pytest.raises(PolicyDenied):
+        home.client.sign_transaction(fields_of(payment(0, to=STRANGER.address)))
+    with pytest.raises(PolicyDenied) as denied:
+        home.client.sign_transaction({"nonce": 1, "gasPrice": 3})
+    assert denied.value.code == "bad_request"
+    assert home.client.address == KEY.address
+    home.client.kill()
+    with pytest.raises(PolicyDenied, match="halted"):
+        home.client.sign_transaction(fields_of(payment(0)))
+    home.end()
+    with pytest.raises(SignerUnreachable):
+        home.client.status()
+    kinds = [entry.kind for entry, _ in read_entries(home.path("journal"))]
+    assert kinds == ["started", "decision", "decision", "decision", "halted", "decision"]
+
+
+def test_after_kill_9_whatever_left_is_in_the_journal_and_reserved_once(home: Home) -> None:
+    left: dict[int, bytes] = {}
+
+    def ask(tx_nonce: int) -> None:
+        try:
+            raw = home.client.sign_transaction(fields_of(payment(tx_nonce, value_wei=ETHER // 10)))
+        except (SignerUnreachable, PolicyDenied):
+            return
+        assert left.setdefault(tx_nonce, raw) == raw  # asked again, the same bytes
+
+    for num_before in (1, 4, 7):
+        home.start(f"--live={CHAIN_ID}")
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(ask, tx_nonce) for tx_nonce in range(2 * num_before)]
+            asked[num_before].result()
+            home.end(signal.SIGKILL)
+            for each in asked:
+                each.result()
+    home.start(f"--live={CHAIN_ID}")
+    for tx_nonce in list(left):
+        ask(tx_nonce)
+    home.end()
+    assert len(left) > 4 and verify(home.path("journal")).number > len(left)
+    decided = {
+        entry.fields["request"]["tx_nonce"]
+        for entry, _ in read_entries(home.path("journal"))
+        if entry.kind == "decision" and entry.fields["outcome"] == "allowed"
+    }
+    assert {str(tx_nonce) for tx_nonce in left} <= decided
+    book = Book(home.path("ledger"))
+    with book.begin() as pages:
+        view = pages.view(0.0)
+        now = max(entry.signed_at for entry in view.entries)
+        assert {entry.tx_nonce for entry in view.entries} >= set(left)
+        assert view.used(CHAIN_ID, NATIVE, now, DAY_S) == len(view.entries) * ETHER // 10 <= 2 * ETHER
+    book.close()
