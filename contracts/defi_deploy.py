@@ -54,10 +54,8 @@ async def deploy_defi(chain: Chain, key: Deployer, path: Path | None = None) -> 
             f"nothing is deployed on chain {chain.chain_id}: Uniswap is there already, or is not ours to put there; "
             "write a file of its addresses instead"
         )
-    if path is not None and path.exists():
-        found = read_defi_addresses(path)
-        if await _is_there(chain, found):
-            return found
+    if (found := _remembered(path)) is not None and await _is_there(chain, found):
+        return found
     addresses = await _deploy(chain, key)
     pool = await _open_v3(chain, key, addresses)
     await _open_v2(chain, key, addresses)
@@ -80,6 +78,10 @@ async def check_defi(chain: Chain, addresses: DefiAddresses) -> None:
     for (name, address), is_there in zip(places.items(), codes, strict=True):
         if not is_there:
             raise ContractMissing(f"there is no contract at {address}, {name}; check the file of exchanges")
+
+
+def _remembered(path: Path | None) -> DefiAddresses | None:
+    return read_defi_addresses(path) if path is not None and path.exists() else None
 
 
 async def _is_there(chain: Chain, addresses: DefiAddresses) -> bool:

@@ -74,7 +74,7 @@ REVERT_LINES = {
     "ERC3009InvalidAuthorizationTime": "the authorisation is good after {validAfter}, until {validBefore}; sign anew",
     "ERC3009InvalidSignature": "the authorisation is not signed by the account that pays, for these values; sign anew",
     "ERC3009UsedAuthorization": "{authorizer} used or cancelled the authorisation {nonce} already; make a new task",
-    "ERC4626ExceededMaxDeposit": "the vault takes at most {max} of its asset from {receiver} now, not {assets}; take less",
+    "ERC4626ExceededMaxDeposit": "the vault takes at most {max} for {receiver} now, not {assets}; deposit less",
     "ERC4626ExceededMaxMint": "the vault gives at most {max} shares to {receiver} now, not {shares}; take less",
     "ERC4626ExceededMaxRedeem": "{owner} can redeem at most {max} shares now, not {shares}; take less",
     "ERC4626ExceededMaxWithdraw": "{owner} can withdraw at most {max} of the vault's asset, not {assets}; take less",
