@@ -66,7 +66,10 @@ class Allowance:
     spender: str
 
 
-_PLAN: TypeAdapter[Plan] = TypeAdapter(Plan, config=ConfigDict(ser_json_bytes="hex", val_json_bytes="hex"))
+# In a tuple: pydantic takes no configuration for a dataclass alone.
+_PLAN: TypeAdapter[tuple[Plan]] = TypeAdapter(
+    tuple[Plan], config=ConfigDict(ser_json_bytes="hex", val_json_bytes="hex")
+)
 
 
 def plan_key(action: Action, owner: str, chain_id: int, request_id: str) -> str:
@@ -77,18 +80,18 @@ def plan_key(action: Action, owner: str, chain_id: int, request_id: str) -> str:
 
 def plan_text(plan: Plan) -> str:
     """Its JSON, which ``parse_plan`` reads."""
-    return _PLAN.dump_json(plan).decode()
+    return _PLAN.dump_json((plan,)).decode()
 
 
 def plan_fields(plan: Plan) -> dict[str, Any]:
     """The same as plain values."""
-    fields: dict[str, Any] = _PLAN.dump_python(plan, mode="json")
+    fields: dict[str, Any] = _PLAN.dump_python((plan,), mode="json")[0]
     return fields
 
 
 def parse_plan(text: str) -> Plan:
     """Of what ``plan_text`` wrote. Raises ValueError."""
-    return _PLAN.validate_json(text)
+    return _PLAN.validate_json(text)[0]
 
 
 def allowances(calls: tuple[Call, ...]) -> tuple[Allowance, ...]:
