@@ -68,7 +68,7 @@ class Record:
 
     def put(self, plan: Plan, is_unsigned: Callable[[Recorded], bool]) -> Recorded:
         """``plan`` under its key. It takes the place of another one if that was not started, or ended and
-        ``is_unsigned`` says that nothing of it was signed. Raises PlanConflict."""
+        ``is_unsigned`` says that nothing of it was signed; then the same one begins anew, too. Raises PlanConflict."""
         with self.engine.begin() as connection:
             row = _row(connection, plan.key)
             if row is None:
@@ -77,9 +77,10 @@ class Record:
                 connection.execute(insert_row(_plans).values(**columns))
                 return Recorded(plan, PlanStatus.PLANNED, 0, None)
             old = _recorded(row)
-            if old.plan == plan:
+            is_free = old.status is PlanStatus.PLANNED or (old.status is PlanStatus.ENDED and is_unsigned(old))
+            if old.plan == plan and not (is_free and old.status is PlanStatus.ENDED):
                 return old
-            if old.status is PlanStatus.STARTED or (old.status is PlanStatus.ENDED and not is_unsigned(old)):
+            if not is_free:
                 raise PlanConflict(
                     f"another plan of {plan.key} is signed at least in part; resume that one, or ask under another id"
                 )

@@ -143,8 +143,8 @@ class Chain:
     async def has_code(self, address: str) -> bool:
         return bool(await self.endpoints[0].data("eth_getCode", address, "latest"))
 
-    async def balance_wei(self, account: str) -> int:
-        return await self.endpoints[0].number("eth_getBalance", account, "latest")
+    async def balance_wei(self, account: str, block: Block = "latest") -> int:
+        return await self.endpoints[0].number("eth_getBalance", account, _block_name(block))
 
     async def gas_price_wei(self) -> int:
         """What a unit of gas costs now, with a usual tip."""
