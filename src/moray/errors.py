@@ -63,6 +63,14 @@
     ├── TaskNotReady             a task's clock runs, or its result is still to come (retryable)
     ├── NoResult                 a task ended without a result that stands
     ├── NothingToRefund          a task's provider delivered
+    ├── SigningRefused           the signer did not sign, on purpose
+    │   ├── PolicyDenied         its policy says no, with the decision's code
+    │   ├── ApprovalNeeded       a person must agree first
+    │   └── DryRun               it would have signed; the chain is not live
+    ├── ApprovalRefused          an approval that permits nothing
+    ├── SignerUnreachable        the signer does not answer, or could not record what it would do (retryable)
+    ├── JournalUnusable          the journal cannot be written or read now
+    │   └── JournalBroken        it is not what was written
     ├── ContentUnavailable       nobody gives the bytes that a task names by their hash (retryable)
     └── ClusterError             a local process did not do what it was told
 
@@ -347,6 +355,58 @@ class NoResult(MorayError):
 
 class NothingToRefund(MorayError):
     code = "nothing_to_refund"
+
+
+class SigningRefused(MorayError):
+    code = "signing_refused"
+
+
+class PolicyDenied(SigningRefused):
+    """``code`` is the decision's, for example ``over_limit``; ``rule`` the rule that came nearest."""
+
+    code = "policy_denied"
+
+    def __init__(self, code: str, message: str, rule: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.rule = rule
+
+
+class ApprovalNeeded(SigningRefused):
+    """``rule`` asks for it."""
+
+    code = "approval_needed"
+
+    def __init__(self, message: str, rule: str | None = None) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+class DryRun(SigningRefused):
+    """``rule`` would have allowed it."""
+
+    code = "dry_run"
+
+    def __init__(self, message: str, rule: str | None = None) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+class ApprovalRefused(MorayError):
+    code = "approval_refused"
+
+
+class SignerUnreachable(MorayError):
+    code = "signer_unreachable"
+    is_retryable = True
+
+
+class JournalUnusable(MorayError):
+    code = "journal_unusable"
+
+
+class JournalBroken(JournalUnusable):
+    code = "journal_broken"
 
 
 class ContentUnavailable(MorayError):
