@@ -55,6 +55,10 @@ async def world_of(chain: Chain, currency: str) -> World:
     )
 
 
+def intent(number: int, asset: str) -> Transfer:
+    return Transfer(asset=asset, amount=f"{(number + 1) / 10**6:.6f}".rstrip("0"), to=payee(number))
+
+
 async def leaving_plan(chain: Chain, currency: str, spender: str, number: int) -> Plan:
     """It lets ``spender`` take more than anybody takes, pays somebody, and leaves the rest to the executor: the
     simulation would refuse it, so the plan says beforehand that it takes it back."""
@@ -69,5 +73,4 @@ async def leaving_plan(chain: Chain, currency: str, spender: str, number: int) -
 
 async def transfer_plan(chain: Chain, currency: str, number: int, asset: str = "MTEST") -> Plan:
     """Base units: one more than ``number``, to an account of its own."""
-    action = Transfer(asset=asset, amount=f"{(number + 1) / 10**6:.6f}".rstrip("0"), to=payee(number))
-    return plan(action, await world_of(chain, currency), f"intent {number}")
+    return plan(intent(number, asset), await world_of(chain, currency), f"intent {number}")
