@@ -12,6 +12,7 @@ ContractName = Literal[
     "ModelRegistry",
     "NodeRegistry",
     "PaymentChannels",
+    "Rehearsal",
     "Resolver",
     "TaskMarket",
     "TestCurrency",
