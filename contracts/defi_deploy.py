@@ -22,6 +22,7 @@ from moray.contracts.defi_artifacts import DefiName, creation_code
 from moray.contracts.deploy import Deployer, create, transact
 from moray.contracts.development_keys import DEVELOPMENT_CHAIN_ID
 from moray.contracts.interface import encode_values, interface
+from moray.contracts.multicall import MULTICALL3
 from moray.contracts.outside import entry, outside_call
 from moray.contracts.tasks import NOBODY
 from moray.contracts.uniswap_v3 import Pool
@@ -106,7 +107,7 @@ async def _deploy(chain: Chain, key: Deployer) -> DefiAddresses:
         chain_id=chain.chain_id,
         weth=weth,
         usd=usd,
-        multicall=await _own(chain, key, "TestMulticall"),
+        multicall=await _multicall(chain, key),
         v3_factory=v3_factory,
         v3_position_manager=manager,
         v3_quoter=await _uniswap(chain, key, "QuoterV2", "(address,address)", v3_factory, weth),
@@ -118,6 +119,13 @@ async def _deploy(chain: Chain, key: Deployer) -> DefiAddresses:
         vaults={VAULT_NAME: await _own(chain, key, "TestVault", usd)},
         stakings={STAKING_NAME: await _own(chain, key, "TestStaking", weth, UNBONDING_TIME_S)},
     )
+
+
+async def _multicall(chain: Chain, key: Deployer) -> str:
+    """At the address that it has on other chains, so that nobody needs another one here."""
+    code = await chain.endpoints[0].request("eth_getCode", await _own(chain, key, "TestMulticall"), "latest")
+    await chain.endpoints[0].request("anvil_setCode", MULTICALL3, code)
+    return MULTICALL3
 
 
 async def _uniswap(chain: Chain, key: Deployer, name: DefiName, kinds: str, *arguments: Any) -> str:

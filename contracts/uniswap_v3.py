@@ -142,7 +142,9 @@ class Position:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-async def find_pool(chain: Chain, v3: UniswapV3, token_a: str, token_b: str, fee: int, block: Block = "latest") -> Pool:
+async def find_pool(
+    chain: Chain, v3: UniswapV3, token_a: str, token_b: str, fee: int, block: Block | ChainBlock = "latest"
+) -> Pool:
     """Raises ContractMissing where nobody made it."""
     token0, token1 = sort_tokens(token_a, token_b)
     ask = Read(v3.factory, "getPool(address,address,uint24) returns (address)", (token0, token1, fee))
