@@ -48,8 +48,19 @@
     ├── CallFailed               a call of a contract that did not happen, and cannot any more
     │   ├── CallReverted         the contract refuses it
     │   ├── EventMissing         it was mined and did not do what it is for
-    │   └── EmptyWallet          the account cannot pay for its gas (retryable)
+    │   ├── EmptyWallet          the account cannot pay for its gas (retryable)
+    │   └── SignatureRefused     whoever holds the key does not sign it
     ├── OutboxConflict           one key for two calls
+    ├── PlanRefused              an action that is not turned into calls, or whose calls are not sent
+    │   ├── NotPlanned           of a kind that is not carried out
+    │   ├── NameUnknown          the user's address book does not have a name: a question back
+    │   ├── LookAlike            an address that can be mistaken for another one
+    │   ├── FundsTooLow          less is there than the action needs
+    │   ├── CodeUnexpected       a contract's code is not what the address book says
+    │   ├── PriceDoubtful        no price that money may be staked on
+    │   ├── PlanStale            its deadline has passed: plan again
+    │   ├── PlanConflict         one key for two plans
+    │   └── SimulationDisagrees  what would happen is not what the plan says
     ├── TaskNotReady             a task's clock runs, or its result is still to come (retryable)
     ├── NoResult                 a task ended without a result that stands
     ├── NothingToRefund          a task's provider delivered
@@ -278,8 +289,64 @@ class EmptyWallet(CallFailed):
     is_retryable = True
 
 
+class SignatureRefused(CallFailed):
+    """``name`` is the code of the error with which the signer refused, for example ``policy_denied``."""
+
+    code = "signature_refused"
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+
 class OutboxConflict(MorayError):
     code = "outbox_conflict"
+
+
+class PlanRefused(MorayError):
+    code = "plan_refused"
+
+
+class NotPlanned(PlanRefused):
+    code = "not_planned"
+
+
+class NameUnknown(PlanRefused):
+    """``slot`` is the action's field that holds the name, as in ``moray.actions.Slot``."""
+
+    code = "name_unknown"
+
+    def __init__(self, slot: str, message: str) -> None:
+        super().__init__(message)
+        self.slot = slot
+
+
+class LookAlike(PlanRefused):
+    code = "look_alike"
+
+
+class FundsTooLow(PlanRefused):
+    code = "funds_too_low"
+
+
+class CodeUnexpected(PlanRefused):
+    code = "code_unexpected"
+
+
+class PriceDoubtful(PlanRefused):
+    code = "price_doubtful"
+
+
+class PlanStale(PlanRefused):
+    code = "plan_stale"
+
+
+class PlanConflict(PlanRefused):
+    code = "plan_conflict"
+
+
+class SimulationDisagrees(PlanRefused):
+    code = "simulation_disagrees"
 
 
 class TaskNotReady(MorayError):

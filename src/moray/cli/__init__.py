@@ -15,6 +15,7 @@ from moray.cli import agent, chain, demo, eval, model, network, node, pay, publi
 from moray.errors import BadInput, MorayError
 
 app = typer.Typer(name="moray", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(agent.app, name="agent")
 app.add_typer(model.app, name="model")
 app.add_typer(agent.app, name="agent")
 app.add_typer(chain.app, name="chain")
