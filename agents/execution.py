@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 
 from moray.agents.execution_record import PlanStatus, Record, Recorded
 from moray.agents.plan import NATIVE, Allowance, Plan, allowances, plan_fields
-from moray.agents.planning.erc20_calls import revoke
+from moray.agents.planning.leave import revoke
 from moray.agents.simulation import check, logged_changes, outside, simulate
 from moray.contracts.chain import Chain
 from moray.contracts.currency import Currency
