@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 ContractName = Literal[
-    "ModelRegistry", "NodeRegistry", "PaymentChannels", "Rehearsal", "Resolver", "TaskMarket", "TestCurrency"
+    "ModelRegistry",
+    "NodeRegistry",
+    "PaymentChannels",
+    "Rehearsal",
+    "Resolver",
+    "TaskMarket",
+    "TestCurrency",
+    "TestMulticall",
+    "TestStaking",
+    "TestVault",
 ]
 
 _FOLDER = Path(__file__).with_name("abi")

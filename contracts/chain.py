@@ -104,9 +104,11 @@ class Chain:
 
     # -- contracts ----------------------------------------------------------------------------------------------------
 
-    async def read(self, contract_address: str, data: bytes, *, block: Block = "latest") -> bytes:
-        """What a call returns, by the first endpoint. Raises ContractMissing, Reverted and ChainError."""
-        return await _call(self.endpoints[0], contract_address, data, _block_name(block))
+    async def read(self, contract_address: str, data: bytes, *, block: Block | ChainBlock = "latest") -> bytes:
+        """What a call returns, by the first endpoint; at a ChainBlock by its hash, so that several answers are of one
+        block also through a reorganisation. Raises ContractMissing, Reverted and ChainError."""
+        name = _hash_name(block) if isinstance(block, ChainBlock) else _block_name(block)
+        return await _call(self.endpoints[0], contract_address, data, name)
 
     async def read_agreed(self, contract_address: str, data: bytes, *, block: ChainBlock | None = None) -> bytes:
         """The same by every endpoint, at ``block``, or the newest that is settled everywhere.
@@ -114,7 +116,7 @@ class Chain:
         Raises EndpointsDisagree besides.
         """
         at = block or await self.agreed_block()
-        name = {"blockHash": _hex(at.hash), "requireCanonical": True}
+        name = _hash_name(at)
         answers = await asyncio.gather(*(_call(each, contract_address, data, name) for each in self.endpoints))
         return self.same(answers, contract_address)
 
@@ -180,7 +182,7 @@ async def _block_of(endpoint: Endpoint, block: Block) -> ChainBlock | None:
         raise ChainRefused(f"the RPC endpoint {endpoint.name} answered with a block that is none") from None
 
 
-async def _call(endpoint: Endpoint, address: str, data: bytes, block: Any) -> bytes:
+async def _call(endpoint: Endpoint, address: str, data: bytes, block: str | dict[str, Any]) -> bytes:
     answer = await endpoint.data("eth_call", {"to": address, "data": _hex(data)}, block)
     # A call to an address without code succeeds and returns nothing; no function that is read here does.
     if not answer:
@@ -192,6 +194,10 @@ async def _call(endpoint: Endpoint, address: str, data: bytes, block: Any) -> by
 
 def _block_name(block: Block) -> str:
     return block if isinstance(block, str) else hex(block)
+
+
+def _hash_name(block: ChainBlock) -> dict[str, Any]:
+    return {"blockHash": _hex(block.hash), "requireCanonical": True}
 
 
 def _hex(data: bytes) -> str:
