@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
-from moray.agents.execution_record import PlanStatus, Record, Recorded
+from moray.agents.execution_record import Record, Recorded
 from moray.agents.plan import NATIVE, Allowance, Plan, allowances, plan_fields
 from moray.agents.planning.leave import revoke
 from moray.agents.simulation import check, logged_changes, outside, simulate

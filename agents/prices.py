@@ -1,8 +1,8 @@
 """Prices that money may be staked on: what a Uniswap v3 pool said over half an hour, if that is to be believed.
 
 The price now is anybody's who can borrow for one transaction; a mean over 30 minutes costs as long to move, if enough
-lies in the pool. It counts only if the pool was deep all the while, the price now is near it, and a second market of the
-same two tokens says the same. Otherwise there is no price: PriceDoubtful, and nothing is planned on it.
+lies in the pool. It counts only if the pool was deep all the while, the price now is near it, and a second market of
+the same two tokens says the same. Otherwise there is no price: PriceDoubtful, and nothing is planned on it.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ from moray.actions import Transfer
 from moray.agents.names import AddressBook, parse_book
 from moray.agents.plan import Plan
 from moray.agents.planning.leave import revoke
-from moray.contracts.erc20 import approve
 from moray.agents.planning.planner import plan
 from moray.agents.planning.world import PlanSettings, World
 from moray.contracts.chain import Chain
 from moray.contracts.currency import Currency
+from moray.contracts.erc20 import approve
 from sender_kit import SIGNER, payee
 
 

@@ -9,6 +9,7 @@ from moray.contracts.calls import Call
 
 ANY = 2**256 - 1  # more than this nobody can get
 
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     calls: tuple[Call, ...]

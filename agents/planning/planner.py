@@ -26,6 +26,8 @@ def plan(action: Action, world: World, request_id: str) -> Plan:
     """``request_id``: see ``plan_key``. Raises PlanRefused."""
     if world.book.chain_id != world.chain_id:
         raise BadSetting(f"the address book is of chain {world.book.chain_id}, the endpoint of {world.chain_id}")
+    if isinstance(action, Transfer | Swap | Deposit | Withdraw | Stake | Unstake):
+        world.book.check_chain(action.chain)
     draft = _draft(action, world)
     world.check_code()
     return Plan(

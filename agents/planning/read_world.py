@@ -19,7 +19,7 @@ from moray.contracts import erc20, erc4626, unbonding_stake, uniswap_v2, uniswap
 from moray.contracts.chain import Chain, ChainBlock
 from moray.contracts.outside import Read
 from moray.contracts.unbonding_stake import StakeState
-from moray.errors import Reverted, PriceDoubtful, WrongChain
+from moray.errors import PriceDoubtful, Reverted, WrongChain
 from moray.ethereum import keccak
 
 
@@ -29,7 +29,9 @@ async def read_world(
     """As far as ``action`` needs it. Raises PlanRefused where the address book lacks something, and ChainError, among
     them EndpointsDisagree."""
     if book.chain_id != chain.chain_id:
-        raise WrongChain(f"the address book is of chain {book.chain_id}, the endpoint of {chain.chain_id}; name another")
+        raise WrongChain(
+            f"the address book is of chain {book.chain_id}, the endpoint of {chain.chain_id}; name another"
+        )
     block = await chain.agreed_block()
     head = await chain.head()
     world = World(chain.chain_id, owner, book, block.number, head.timestamp, settings or PlanSettings())

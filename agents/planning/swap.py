@@ -62,11 +62,11 @@ def _pay(world: World, market: Market, pay: Token, get: Token, amount: int, slip
             f"the exchange gives {_said(quoted, get)} and the mean price says {_said(fair, get)} "
             f"{world.book.symbol(get)}: more than {slippage_bps} bps less; swap a smaller amount, or wait"
         )
-    swap = swap_exact_input(
-        v3, market.state.pool, token, amount, least, owner, world.deadline, **_native(pay, get)
-    )
+    swap = swap_exact_input(v3, market.state.pool, token, amount, least, owner, world.deadline, **_native(pay, get))
     leave = () if pay.address == NATIVE else world.leave(token, v3.router, amount)
-    line = f"swap {_said(amount, pay)} {world.book.symbol(pay)} for at least {_said(least, get)} {world.book.symbol(get)}"
+    line = (
+        f"swap {_said(amount, pay)} {world.book.symbol(pay)} for at least {_said(least, get)} {world.book.symbol(get)}"
+    )
     bounds = (Bound(pay.address, -amount, -amount), Bound(get.address, least, ANY))
     return Draft((*leave, swap), bounds, (), (line, f"the exchange quotes {_said(quoted, get)}"))
 

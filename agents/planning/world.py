@@ -116,5 +116,3 @@ class World:
                     f"the contract at {site.address} has code {found}, the address book says {site.code_hash}; "
                     "find out which it should be"
                 )
-
-

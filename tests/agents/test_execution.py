@@ -88,9 +88,7 @@ def test_what_would_happen_beyond_the_plan_is_not_sent(tmp_path: Path) -> None:
                 (replace(wanted, calls=(replace(more, data=more.data[:-1] + b"\xff" * 1),)), "would change by -255"),
                 (replace(wanted, calls=(replace(more, value_wei=1),)), "would be refused"),
                 (
-                    replace(
-                        await leaving_plan(there.world.chain, there.currency, SPENDER, 0), key=wanted.key
-                    ),
+                    replace(await leaving_plan(there.world.chain, there.currency, SPENDER, 0), key=wanted.key),
                     None,
                 ),
             ]:
