@@ -240,9 +240,11 @@ class Executor:
     async def _one_at_a_time(self) -> AsyncIterator[None]:
         """Of all executors of the account, in all processes that share the record."""
         async with self._turn:
-            while not await asyncio.to_thread(self._lock.acquire):
-                await asyncio.sleep(_TURN_POLL_S)
             try:
+                while True:
+                    if await asyncio.to_thread(self._lock.acquire):
+                        break
+                    await asyncio.sleep(_TURN_POLL_S)
                 yield
             finally:
                 self._lock.release()

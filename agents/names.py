@@ -252,7 +252,7 @@ def parse_book(raw: bytes, name: str = "the address book") -> AddressBook:
         raise BadSetting(f"{name} is no YAML of an address book: {quoted(' '.join(str(error).split()))}") from None
 
 
-class _PlainLoader(yaml.BaseLoader):
+class _PlainLoader(yaml.BaseLoader):  # type: ignore[misc]
     """Every scalar is a text: YAML's own rules would make a number of an unquoted address. No aliases, and no key
     twice, of which the second would silently win."""
 
@@ -266,7 +266,8 @@ class _PlainLoader(yaml.BaseLoader):
         for place, key in enumerate(keys):
             if key in keys[:place]:
                 raise yaml.YAMLError(f"{key} is there twice")
-        return super().construct_mapping(node, deep)
+        made: dict[Any, Any] = super().construct_mapping(node, deep)
+        return made
 
 
 def _same_start(a: str, b: str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from defi_kit import ETHER, HELD_WETH, USD, Market, carried_out, market
-from moray.actions import Deposit, Stake, Swap, Unstake, Withdraw
+from moray.actions import Action, Deposit, Stake, Swap, Unstake, Withdraw
 from moray.agents.plan import NATIVE, Plan
 from moray.agents.planning.planner import plan
 from moray.agents.simulation import check, simulate
@@ -119,13 +119,12 @@ def test_a_price_that_is_pushed_or_shallow_or_disputed_plans_nothing() -> None:
 def test_a_vault_takes_and_gives_and_a_donation_in_between_is_seen(tmp_path: Path) -> None:
     async def scene(there: Market) -> None:
         at, vault = there.addresses, there.addresses.vaults[VAULT_NAME]
-        for number, action in enumerate(
-            [
-                Deposit(asset="USD", amount="1000", vault="House Vault"),
-                Withdraw(asset="USD", amount="25%", vault="house vault"),
-                Withdraw(asset="USD", amount="all", vault="house vault"),
-            ]
-        ):
+        actions: list[Action] = [
+            Deposit(asset="USD", amount="1000", vault="House Vault"),
+            Withdraw(asset="USD", amount="25%", vault="house vault"),
+            Withdraw(asset="USD", amount="all", vault="house vault"),
+        ]
+        for number, action in enumerate(actions):
             before = await there.balance(at.usd)
             wanted = await there.plan(action, str(number))
             result = await carried_out(there, tmp_path, wanted)
@@ -145,13 +144,12 @@ def test_a_vault_takes_and_gives_and_a_donation_in_between_is_seen(tmp_path: Pat
 def test_staking_and_unstaking_with_a_time_of_unbonding(tmp_path: Path) -> None:
     async def scene(there: Market) -> None:
         at = there.addresses
-        for number, (action, change) in enumerate(
-            [
-                (Stake(asset="WETH", amount="3"), -3 * ETHER),
-                (Unstake(asset="WETH", amount="1"), 0),
-                (Unstake(asset="WETH", amount="50%"), ETHER),  # and what had unbonded comes out
-            ]
-        ):
+        actions: list[tuple[Action, int]] = [
+            (Stake(asset="WETH", amount="3"), -3 * ETHER),
+            (Unstake(asset="WETH", amount="1"), 0),
+            (Unstake(asset="WETH", amount="50%"), ETHER),  # and what had unbonded comes out
+        ]
+        for number, (action, change) in enumerate(actions):
             before = await there.balance(at.weth)
             result = await carried_out(there, tmp_path, await there.plan(action, str(number)))
             assert result.is_done and result.doubt is None, result
