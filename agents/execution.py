@@ -20,9 +20,9 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
-from moray.agents.execution_record import PlanStatus, Record, Recorded
+from moray.agents.execution_record import Record, Recorded
 from moray.agents.plan import NATIVE, Allowance, Plan, allowances, plan_fields
-from moray.agents.planning.erc20_calls import revoke
+from moray.agents.planning.leave import revoke
 from moray.agents.simulation import check, logged_changes, outside, simulate
 from moray.contracts.chain import Chain
 from moray.contracts.currency import Currency
@@ -240,9 +240,11 @@ class Executor:
     async def _one_at_a_time(self) -> AsyncIterator[None]:
         """Of all executors of the account, in all processes that share the record."""
         async with self._turn:
-            while not await asyncio.to_thread(self._lock.acquire):
-                await asyncio.sleep(_TURN_POLL_S)
             try:
+                while True:
+                    if await asyncio.to_thread(self._lock.acquire):
+                        break
+                    await asyncio.sleep(_TURN_POLL_S)
                 yield
             finally:
                 self._lock.release()

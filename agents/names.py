@@ -181,14 +181,36 @@ class AddressBook(_Entry):
             raise NameUnknown(slot, f"the address book has no such venue {quoted(name)}; add it, or name another")
         return found
 
+    def erc20(self, token: Token) -> str:
+        """Its address or, of the chain's own currency, that of what an exchange wraps it into. Raises NameUnknown."""
+        if token.address != NATIVE:
+            return token.address
+        return self.token("venue", self.venue("venue", None, Exchange).wrapped).address
+
     def pool(self, one: Token, other: Token) -> Pool:
+        """Of two tokens; the chain's own currency counts as what it is wrapped into. Raises NameUnknown."""
+        wanted = {self.erc20(one), self.erc20(other)}
         for pool in self.pools:
-            tokens = _find(self.tokens, pool.asset), _find(self.tokens, pool.other)
-            if tokens in ((one, other), (other, one)):
+            if {self.erc20(self.token("asset", each)) for each in (pool.asset, pool.other)} == wanted:
                 return pool
         raise NameUnknown(
-            "get", f"the address book has no pool of {self.symbol(one)} and {self.symbol(other)}; add it, or swap in two"
+            "get",
+            f"the address book has no pool of {self.symbol(one)} and {self.symbol(other)}; add it, or swap in two",
         )
+
+    def dollar_of(self, token: Token) -> Token | None:
+        """A dollar that ``token`` has a pool with."""
+        for dollar in self.tokens.values():
+            if dollar.is_dollar and self._has_pool(token, dollar):
+                return dollar
+        return None
+
+    def _has_pool(self, one: Token, other: Token) -> bool:
+        try:
+            self.pool(one, other)
+        except NameUnknown:
+            return False
+        return True
 
     def _check_look_alike(self, address: str, owner: str) -> None:
         for known in sorted(self.known_addresses() | ({owner} if owner else set())):
@@ -230,7 +252,7 @@ def parse_book(raw: bytes, name: str = "the address book") -> AddressBook:
         raise BadSetting(f"{name} is no YAML of an address book: {quoted(' '.join(str(error).split()))}") from None
 
 
-class _PlainLoader(yaml.BaseLoader):
+class _PlainLoader(yaml.BaseLoader):  # type: ignore[misc]
     """Every scalar is a text: YAML's own rules would make a number of an unquoted address. No aliases, and no key
     twice, of which the second would silently win."""
 
@@ -244,7 +266,8 @@ class _PlainLoader(yaml.BaseLoader):
         for place, key in enumerate(keys):
             if key in keys[:place]:
                 raise yaml.YAMLError(f"{key} is there twice")
-        return super().construct_mapping(node, deep)
+        made: dict[Any, Any] = super().construct_mapping(node, deep)
+        return made
 
 
 def _same_start(a: str, b: str) -> int:

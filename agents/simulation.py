@@ -13,6 +13,7 @@ from moray.agents.plan import NATIVE, Allowance, Bound, Plan, allowances
 from moray.contracts.calls import Call
 from moray.contracts.chain import Chain
 from moray.contracts.interface import interface
+from moray.contracts.log import Log
 from moray.contracts.rehearsing import NATIVE_LOGS, Outcome, Rehearsal, RehearsedLog, rehearse
 from moray.contracts.reverts import decode_revert
 from moray.errors import SimulationDisagrees
@@ -100,7 +101,7 @@ def outside(plan: Plan, changes: Mapping[str, int]) -> str | None:
     return None if missing is None else f"the account's {missing.asset} would not change, and the plan says it does"
 
 
-def logged_changes(logs: Iterable[RehearsedLog], owner: str) -> dict[str, int]:
+def logged_changes(logs: Iterable[RehearsedLog | Log], owner: str) -> dict[str, int]:
     """By Transfer events, of ERC-20 and, one a piece, of ERC-721, whose third argument is indexed."""
     changes: dict[str, int] = {}
     for log in logs:

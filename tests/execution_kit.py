@@ -10,11 +10,12 @@ from typing import Any
 from moray.actions import Transfer
 from moray.agents.names import AddressBook, parse_book
 from moray.agents.plan import Plan
-from moray.agents.planning.erc20_calls import approve, revoke
+from moray.agents.planning.leave import revoke
 from moray.agents.planning.planner import plan
 from moray.agents.planning.world import PlanSettings, World
 from moray.contracts.chain import Chain
 from moray.contracts.currency import Currency
+from moray.contracts.erc20 import approve
 from sender_kit import SIGNER, payee
 
 
@@ -64,7 +65,7 @@ async def leaving_plan(chain: Chain, currency: str, spender: str, number: int) -
     simulation would refuse it, so the plan says beforehand that it takes it back."""
     paid = await transfer_plan(chain, currency, number)
     calls = (
-        approve(currency, SIGNER.address, spender, 1000 + number, "let somebody take it"),
+        approve(currency, SIGNER.address, spender, 1000 + number),
         *paid.calls,
         revoke(currency, SIGNER.address, spender),
     )

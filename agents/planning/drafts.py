@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from moray.agents.plan import Bound
 from moray.contracts.calls import Call
 
+ANY = 2**256 - 1  # more than this nobody can get
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:

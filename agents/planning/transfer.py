@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from moray.actions import Transfer
 from moray.agents.plan import NATIVE, Bound
-from moray.agents.planning.amounts import check_held, resolve, shown
+from moray.agents.planning.amounts import check_held, shown
 from moray.agents.planning.drafts import Draft
-from moray.agents.planning.erc20_calls import transfer
 from moray.agents.planning.world import World
 from moray.contracts.calls import Call
+from moray.contracts.erc20 import transfer
 
 
 def plan_transfer(action: Transfer, world: World) -> Draft:
@@ -17,11 +17,11 @@ def plan_transfer(action: Transfer, world: World) -> Draft:
     recipient = world.book.recipient("to", action.to, world.owner)
     held = world.balance(token.address)
     symbol = world.book.symbol(token)
-    amount = resolve(action.amount, token.decimals, held, world.dollars.get(token.address))
+    amount = world.amount(action.amount, token, held)
     check_held(amount, held, token.decimals, symbol)
     line = f"send {shown(amount, token.decimals)} {symbol} to {recipient}"
     if token.address == NATIVE:
         call = Call(recipient, b"", None, line, amount)
     else:
-        call = transfer(token.address, world.owner, recipient, amount, line)
+        call = transfer(token.address, world.owner, recipient, amount)
     return Draft((call,), (Bound(token.address, -amount, -amount),), (recipient,), (line,))

@@ -15,7 +15,7 @@ from execution_kit import Lines, leaving_plan, transfer_plan
 from moray.agents.execution import Executor
 from moray.agents.execution_record import PlanStatus, Record
 from moray.agents.plan import Bound
-from moray.agents.planning.erc20_calls import transfer
+from moray.contracts.erc20 import transfer
 from moray.contracts.outbox import Outbox
 from moray.contracts.sender import Sender
 from moray.errors import BadSetting, PlanConflict, PlanStale, PolicyDenied, SimulationDisagrees
@@ -80,7 +80,7 @@ def test_what_would_happen_beyond_the_plan_is_not_sent(tmp_path: Path) -> None:
     async def scene() -> None:
         async with here(tmp_path) as there:
             wanted = await transfer_plan(there.world.chain, there.currency, 0)
-            more = transfer(there.currency, SIGNER.address, SPENDER, 5, "a call that nobody asked for")
+            more = transfer(there.currency, SIGNER.address, SPENDER, 5)
             for wrong, words in [
                 (replace(wanted, calls=(*wanted.calls, more)), "would change by -6"),
                 (replace(wanted, bounds=()), "the plan says nothing of it"),
@@ -88,9 +88,7 @@ def test_what_would_happen_beyond_the_plan_is_not_sent(tmp_path: Path) -> None:
                 (replace(wanted, calls=(replace(more, data=more.data[:-1] + b"\xff" * 1),)), "would change by -255"),
                 (replace(wanted, calls=(replace(more, value_wei=1),)), "would be refused"),
                 (
-                    replace(
-                        await leaving_plan(there.world.chain, there.currency, SPENDER, 0), key=wanted.key
-                    ),
+                    replace(await leaving_plan(there.world.chain, there.currency, SPENDER, 0), key=wanted.key),
                     None,
                 ),
             ]:

@@ -1,4 +1,4 @@
-"""An agent that is killed at any moment, on a chain that reorganises, makes every payment once and leaves no allowance."""
+"""An agent killed at any moment, on a chain that reorganises, makes every payment once and leaves no allowance."""
 
 from __future__ import annotations
 
