@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,6 +13,7 @@ from moray.ethereum import is_checksum_address
 from moray.files import write_private
 
 MAX_FILE_BYTES = 64 * 1024
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 def _checksummed(text: str) -> str:
@@ -55,6 +56,11 @@ class Addresses(BaseModel):
 
 def read_addresses(path: Path) -> Addresses:
     """Raises BadSetting."""
+    return read_model(path, Addresses)
+
+
+def read_model(path: Path, model: type[_Model]) -> _Model:
+    """A JSON file of ``model``. Raises BadSetting."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
@@ -65,7 +71,7 @@ def read_addresses(path: Path) -> Addresses:
     if len(raw) > MAX_FILE_BYTES:
         raise BadSetting(f"{path} is longer than {MAX_FILE_BYTES} bytes and no file of addresses; name the right file")
     try:
-        return Addresses.model_validate_json(raw)
+        return model.model_validate_json(raw)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"

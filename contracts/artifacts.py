@@ -8,7 +8,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-ContractName = Literal["ModelRegistry", "NodeRegistry", "PaymentChannels", "Resolver", "TaskMarket", "TestCurrency"]
+ContractName = Literal[
+    "ModelRegistry",
+    "NodeRegistry",
+    "PaymentChannels",
+    "Rehearsal",
+    "Resolver",
+    "TaskMarket",
+    "TestCurrency",
+    "TestMulticall",
+    "TestStaking",
+    "TestVault",
+]
 
 _FOLDER = Path(__file__).with_name("abi")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from moray.contracts.development_keys import DEVELOPMENT_CHAIN_ID
 from moray.contracts.endpoint import Endpoint
@@ -22,6 +22,7 @@ _AGREEMENT_TRIES = 5  # to find a block that every endpoint has: one may be behi
 _AGREEMENT_PAUSE_S = 0.5
 
 Block = int | Literal["latest"]
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,16 @@ class Chain:
             raise ChainUnreachable(f"the RPC endpoint {self.endpoints[0].name} has no block at all; wait until it has")
         return block
 
-    async def agreed_block(self) -> ChainBlock:
-        """The newest block with ``confirmations`` on top that all endpoints have. Raises EndpointsDisagree."""
+    async def agreed_block(self, confirmations: int | None = None) -> ChainBlock:
+        """The newest block with ``confirmations`` (None: the chain's) on top that all endpoints have. Raises
+        EndpointsDisagree."""
         if len(self.endpoints) < 2 and self.chain_id != DEVELOPMENT_CHAIN_ID:
             raise BadSetting(
                 f"on chain {self.chain_id} one RPC endpoint is not believed where money is concerned; name a second one"
             )
         for _ in range(_AGREEMENT_TRIES):
             heads = await _numbers(self.endpoints, "eth_blockNumber")
-            number = max(0, min(heads) - self.confirmations)
+            number = max(0, min(heads) - (self.confirmations if confirmations is None else confirmations))
             blocks = await asyncio.gather(*(_block_of(endpoint, number) for endpoint in self.endpoints))
             if blocks[0] is not None and all(block is not None and block.hash == blocks[0].hash for block in blocks):
                 return blocks[0]
@@ -102,9 +104,11 @@ class Chain:
 
     # -- contracts ----------------------------------------------------------------------------------------------------
 
-    async def read(self, contract_address: str, data: bytes, *, block: Block = "latest") -> bytes:
-        """What a call returns, by the first endpoint. Raises ContractMissing, Reverted and ChainError."""
-        return await _call(self.endpoints[0], contract_address, data, _block_name(block))
+    async def read(self, contract_address: str, data: bytes, *, block: Block | ChainBlock = "latest") -> bytes:
+        """What a call returns, by the first endpoint; at a ChainBlock by its hash, so that several answers are of one
+        block also through a reorganisation. Raises ContractMissing, Reverted and ChainError."""
+        name = _hash_name(block) if isinstance(block, ChainBlock) else _block_name(block)
+        return await _call(self.endpoints[0], contract_address, data, name)
 
     async def read_agreed(self, contract_address: str, data: bytes, *, block: ChainBlock | None = None) -> bytes:
         """The same by every endpoint, at ``block``, or the newest that is settled everywhere.
@@ -112,12 +116,28 @@ class Chain:
         Raises EndpointsDisagree besides.
         """
         at = block or await self.agreed_block()
-        name = {"blockHash": _hex(at.hash), "requireCanonical": True}
+        name = _hash_name(at)
         answers = await asyncio.gather(*(_call(each, contract_address, data, name) for each in self.endpoints))
+        return self.same(answers, contract_address)
+
+    async def code_agreed(self, address: str, block: ChainBlock) -> bytes:
+        """By every endpoint; empty where there is no contract. Raises EndpointsDisagree."""
+        name = {"blockHash": _hex(block.hash), "requireCanonical": True}
+        codes = await asyncio.gather(*(each.data("eth_getCode", address, name) for each in self.endpoints))
+        return self.same(codes, address)
+
+    async def balance_agreed(self, account: str, block: ChainBlock) -> int:
+        """In wei, by every endpoint. Raises EndpointsDisagree."""
+        name = {"blockHash": _hex(block.hash), "requireCanonical": True}
+        found = await asyncio.gather(*(each.number("eth_getBalance", account, name) for each in self.endpoints))
+        return self.same(found, account)
+
+    def same(self, answers: Sequence[_Answer], subject: str) -> _Answer:
+        """What every endpoint answered, in their order. Raises EndpointsDisagree."""
         for endpoint, answer in zip(self.endpoints, answers, strict=True):
             if answer != answers[0]:
                 raise EndpointsDisagree(
-                    f"the RPC endpoints {self.endpoints[0].name} and {endpoint.name} disagree on {contract_address} "
+                    f"the RPC endpoints {self.endpoints[0].name} and {endpoint.name} disagree on {subject} "
                     "at the same block, so nothing is paid; find out which is wrong and replace it"
                 )
         return answers[0]
@@ -125,8 +145,8 @@ class Chain:
     async def has_code(self, address: str) -> bool:
         return bool(await self.endpoints[0].data("eth_getCode", address, "latest"))
 
-    async def balance_wei(self, account: str) -> int:
-        return await self.endpoints[0].number("eth_getBalance", account, "latest")
+    async def balance_wei(self, account: str, block: Block = "latest") -> int:
+        return await self.endpoints[0].number("eth_getBalance", account, _block_name(block))
 
     async def gas_price_wei(self) -> int:
         """What a unit of gas costs now, with a usual tip."""
@@ -162,7 +182,7 @@ async def _block_of(endpoint: Endpoint, block: Block) -> ChainBlock | None:
         raise ChainRefused(f"the RPC endpoint {endpoint.name} answered with a block that is none") from None
 
 
-async def _call(endpoint: Endpoint, address: str, data: bytes, block: Any) -> bytes:
+async def _call(endpoint: Endpoint, address: str, data: bytes, block: str | dict[str, Any]) -> bytes:
     answer = await endpoint.data("eth_call", {"to": address, "data": _hex(data)}, block)
     # A call to an address without code succeeds and returns nothing; no function that is read here does.
     if not answer:
@@ -174,6 +194,10 @@ async def _call(endpoint: Endpoint, address: str, data: bytes, block: Any) -> by
 
 def _block_name(block: Block) -> str:
     return block if isinstance(block, str) else hex(block)
+
+
+def _hash_name(block: ChainBlock) -> dict[str, Any]:
+    return {"blockHash": _hex(block.hash), "requireCanonical": True}
 
 
 def _hex(data: bytes) -> str:

@@ -62,8 +62,7 @@ class Contract:
                 self.address, data, block=block if isinstance(block, ChainBlock) else None
             )
         else:
-            number = block.number if isinstance(block, ChainBlock) else block
-            answer = await self.chain.read(self.address, data, block=number)
+            answer = await self.chain.read(self.address, data, block=block)
         try:
             values = decode_values(entry.outputs, answer)
         except ValueError:

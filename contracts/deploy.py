@@ -107,32 +107,50 @@ async def check_deployed(chain: Chain, addresses: Addresses) -> None:
 
 
 async def _deploy(chain: Chain, key: Deployer, name: ContractName, *arguments: Any) -> str:
-    data = load(name).bytecode + encode_values(interface(name).constructor, *arguments)
+    return await create(chain, key, name, load(name).bytecode + encode_values(interface(name).constructor, *arguments))
+
+
+async def create(chain: Chain, key: Deployer, name: str, data: bytes) -> str:
+    """The address of the contract that ``data``, its creation code and arguments, makes."""
+    receipt = await transact(chain, key, f"deploying {name}", None, data)
+    return to_checksum_address(receipt["contractAddress"])
+
+
+async def transact(
+    chain: Chain, key: Deployer, what: str, to: str | None, data: bytes, value_wei: int = 0
+) -> dict[str, Any]:
+    """The receipt of one transaction, which is sent once: what must survive a crash goes through an outbox instead.
+
+    Raises EmptyWallet, Reverted and ChainError.
+    """
     endpoint = chain.endpoints[0]
     head = await endpoint.request("eth_getBlockByNumber", "latest", False)
     max_fee_wei = 2 * as_int(head["baseFeePerGas"]) + TIP_WEI  # per gas
-    needed = await endpoint.number("eth_estimateGas", {"from": key.address, "data": f"0x{data.hex()}"})
+    target = {} if to is None else {"to": to}
+    wanted = {"from": key.address, "data": f"0x{data.hex()}", "value": hex(value_wei), **target}
+    needed = await endpoint.number("eth_estimateGas", wanted)
     gas = needed + needed // 10
-    if await chain.balance_wei(key.address) < gas * max_fee_wei:
-        raise EmptyWallet(f"{key.address} cannot pay for the gas of deploying {name}; send it some ether")
+    if await chain.balance_wei(key.address) < gas * max_fee_wei + value_wei:
+        raise EmptyWallet(f"{key.address} cannot pay for {what}; send it some ether")
     fields = {
         "chainId": chain.chain_id,
         "nonce": await endpoint.number("eth_getTransactionCount", key.address, "pending"),
         "data": data,
-        "value": 0,
+        "value": value_wei,
         "gas": gas,
         "maxFeePerGas": max_fee_wei,
         "maxPriorityFeePerGas": TIP_WEI,
+        **target,
     }
     tx_hash = await endpoint.request("eth_sendRawTransaction", f"0x{key.sign_transaction(fields).hex()}")
     try:
         async with asyncio.timeout(_RECEIPT_TIMEOUT_S):
             receipt = await receipt_of(endpoint, tx_hash)
     except TimeoutError:
-        raise ChainError(f"{name} was not deployed within {_RECEIPT_TIMEOUT_S:g} s; look for {tx_hash}") from None
+        raise ChainError(f"{what} was not mined within {_RECEIPT_TIMEOUT_S:g} s; look for {tx_hash}") from None
     if as_int(receipt["status"]) != 1:
-        raise ChainError(f"deploying {name} failed in the transaction {tx_hash}; it ran out of gas or was refused")
-    return to_checksum_address(receipt["contractAddress"])
+        raise ChainError(f"{what} failed in the transaction {tx_hash}; it ran out of gas or was refused")
+    return receipt
 
 
 async def receipt_of(endpoint: Endpoint, tx_hash: str) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from moray.contracts.calls import Call
 from moray.contracts.database import open_database, reading
 from moray.contracts.intents import Failure, IntentState, IntentStatus, Mined
+from moray.contracts.outbox_decisions import has_event
 from moray.contracts.outbox_rows import attempts_of, call_columns, call_of, state_of
 from moray.contracts.outbox_tables import intents, tables
-from moray.errors import CallFailed, CallReverted, EmptyWallet, EventMissing, OutboxConflict
+from moray.errors import CallFailed, CallReverted, EmptyWallet, EventMissing, OutboxConflict, SignatureRefused
 
 _FIRST_POLL_S, _LAST_POLL_S = 0.05, 1.0
 
@@ -49,15 +50,18 @@ class Outbox:
             row = _row(connection, key)
             return None if row is None else state_of(row, attempts_of(connection, [row["id"]])[row["id"]])
 
-    async def wait(self, key: str) -> Mined:
-        """Until the intent is final. Raises the CallFailed that ended it (CallReverted, EventMissing, EmptyWallet), and
-        KeyError for a key that nobody put."""
+    async def wait(self, key: str, *, is_final: bool = True) -> Mined:
+        """Until the intent is final or, without ``is_final``, in a block with the event that it is for; a call that
+        expects none shows only at its end how it went. Raises the CallFailed that ended it (CallReverted, EventMissing,
+        EmptyWallet, SignatureRefused), and KeyError for a key that nobody put."""
         poll_s = _FIRST_POLL_S
         while True:
             state = await asyncio.to_thread(self.state, key)
             if state is None:
                 raise KeyError(key)
-            if state.status is IntentStatus.FINAL and state.mined is not None:
+            if state.mined is not None and (
+                state.status is IntentStatus.FINAL or (not is_final and _is_seen(state.call, state.mined))
+            ):
                 return state.mined
             if state.failure is not None:
                 raise as_error(state.failure)
@@ -69,9 +73,14 @@ class Outbox:
 
 
 def as_error(failure: Failure) -> CallFailed:
-    if failure.code == CallReverted.code:
-        return CallReverted(failure.message, failure.name)
+    for named in (CallReverted, SignatureRefused):
+        if failure.code == named.code:
+            return named(failure.message, failure.name)
     return {EventMissing.code: EventMissing, EmptyWallet.code: EmptyWallet}[failure.code](failure.message)
+
+
+def _is_seen(call: Call, mined: Mined) -> bool:
+    return call.expects is not None and has_event(call, mined)
 
 
 def _row(connection: Connection, key: str) -> RowMapping | None:

@@ -15,7 +15,7 @@ from moray.contracts.chain import Chain
 from moray.contracts.chain_account import ChainAccount
 from moray.contracts.development_keys import check_key
 from moray.contracts.fees import FeePolicy
-from moray.contracts.intents import Mined
+from moray.contracts.intents import IntentState, Mined
 from moray.contracts.outbox import Outbox
 from moray.contracts.outbox_journal import Journal, WriterOvertaken
 from moray.contracts.writer import TransactionSigner, Writer
@@ -100,8 +100,19 @@ class Sender:
     async def send(self, key: str, call: Call) -> Mined:
         """``call``, once, whatever happens to this process: after a crash the same again goes on where it was. Needs a
         running sender, here or in another process. Raises as ``Outbox.put`` and ``Outbox.wait`` do."""
+        await self.put(key, call)
+        return await self.wait(key)
+
+    async def put(self, key: str, call: Call) -> None:
+        """As ``Outbox.put`` does, for this chain and account."""
         await asyncio.to_thread(self._outbox.put, key, self._chain_id, self._signer.address, call)
-        wait = asyncio.create_task(self._outbox.wait(key))
+
+    async def state(self, key: str) -> IntentState | None:
+        return await asyncio.to_thread(self._outbox.state, key)
+
+    async def wait(self, key: str, *, is_final: bool = True) -> Mined:
+        """As ``Outbox.wait`` does, but not for ever where the sender runs here and ended."""
+        wait = asyncio.create_task(self._outbox.wait(key, is_final=is_final))
         try:
             await asyncio.wait({wait} | ({self._running} if self._running else set()), return_when="FIRST_COMPLETED")
             if not wait.done() and self._running is not None:

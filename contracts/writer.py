@@ -32,7 +32,7 @@ from moray.contracts.outbox_decisions import (
     next_step,
 )
 from moray.contracts.outbox_journal import Journal
-from moray.errors import CallReverted, ChainError, ChainRefused, Reverted
+from moray.errors import CallReverted, ChainError, ChainRefused, MorayError, Reverted, SignatureRefused
 from moray.ethereum import keccak
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,18 @@ class TransactionSigner(Protocol):
     @property
     def address(self) -> str: ...
 
-    def sign_transaction(self, fields: dict[str, Any]) -> bytes: ...
+    def sign_transaction(self, fields: dict[str, Any]) -> bytes:
+        """Called in a thread. Raises a MorayError where it does not sign: for ever, unless that is retryable."""
+        ...
+
+
+class _Unsigned(Exception):
+    """The signer refuses. ``failure`` is None where it may sign the same later."""
+
+    def __init__(self, error: MorayError, call: Call) -> None:
+        super().__init__(str(error))
+        line = f"'{call.summary}' is not signed: {error}"
+        self.failure = None if error.is_retryable else Failure(SignatureRefused.code, line, error.code)
 
 
 class Writer:
@@ -125,7 +136,11 @@ class Writer:
             except Reverted as error:
                 failure, is_cancellation = _as_failure(error, intent.call), True
         gas = CANCELLATION_GAS if is_cancellation else last.gas
-        attempt = self._sign(intent.call, intent.tx_nonce, gas, fees, view.head_number, is_cancellation)
+        try:
+            attempt = await self._sign(intent.call, intent.tx_nonce, gas, fees, view.head_number, is_cancellation)
+        except _Unsigned as refusal:  # what is signed may still be mined
+            await self._resend(intent, view, f"no higher fee is signed: {refusal}")
+            return
         await self._do(self._journal.sign, intent, attempt, failure)
         await self._offer(attempt, view)
 
@@ -174,7 +189,14 @@ class Writer:
                     await self._note(intent, note)
                     return  # so would all that come after it
                 case Allot(tx_nonce, fees, gas):
-                    attempt = self._sign(intent.call, tx_nonce, gas, fees, view.head_number)
+                    try:
+                        attempt = await self._sign(intent.call, tx_nonce, gas, fees, view.head_number)
+                    except _Unsigned as refusal:
+                        if refusal.failure is None:
+                            await self._note(intent, str(refusal))
+                        else:
+                            await self._do(self._journal.refuse, intent, refusal.failure)
+                        continue
                     await self._do(self._journal.sign, intent, attempt)
                     await self._offer(attempt, view)
 
@@ -184,9 +206,10 @@ class Writer:
 
     # -- both ---------------------------------------------------------------------------------------------------------
 
-    def _sign(
+    async def _sign(
         self, call: Call, tx_nonce: int, gas: int, fees: Fees, head_number: int, is_cancellation: bool = False
     ) -> Attempt:
+        """Raises _Unsigned."""
         fields = {
             "type": 2,
             "chainId": self._chain_id,
@@ -198,7 +221,10 @@ class Writer:
             "maxFeePerGas": fees.max_fee_wei,
             "maxPriorityFeePerGas": fees.tip_wei,
         }
-        raw = self._signer.sign_transaction(fields)
+        try:
+            raw = await self._do(self._signer.sign_transaction, fields)
+        except MorayError as error:
+            raise _Unsigned(error, call) from error
         return Attempt(keccak(raw), tx_nonce, raw, gas, fees, is_cancellation, head_number)
 
     async def _offer(self, attempt: Attempt, view: ChainView) -> None:

@@ -26,6 +26,7 @@ from moray.experts.simd_int8 import HAS_BYTE_PRODUCTS
 from moray.experts.weights import pack_expert
 from moray.guarded_http import Fetcher
 from moray.join_string import JoinString
+from moray.key_file import check_key
 from moray.network_manifest import MAX_NETWORK_MANIFEST_BYTES, NetworkManifest, RouterEntry, parse_manifest
 from moray.nodes import findings
 from moray.nodes.doctor_kernels import find_fault, make_sample, measure_rows_per_s
@@ -34,7 +35,6 @@ from moray.nodes.doctor_routers import GatewayProbe, RouterProbe, probe_gateway,
 from moray.nodes.doctor_stake import probe_stake
 from moray.nodes.downloads import SPARE_BYTES, fetch_model_manifest, model_folder
 from moray.nodes.findings import Finding, StakeProbe
-from moray.nodes.identity import check_key
 from moray.types import AskedDevice, NumericClass
 
 NUM_ROWS = (1, 32)  # what an expert gets at once, while one user is served and while many are

@@ -22,7 +22,7 @@ except RecursionError:
 
 @pytest.mark.parametrize(
     "module",
-    ["moray.ethereum", "moray.node_key", "moray.join_signature", "moray.nodes.identity", "moray.contracts.chain"],
+    ["moray.ethereum", "moray.node_key", "moray.join_signature", "moray.key_file", "moray.contracts.chain"],
 )
 def test_nested_json_from_outside_stays_an_error_and_does_not_end_the_process(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", LOOK.format(module=module)], capture_output=True, text=True)

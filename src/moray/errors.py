@@ -47,16 +47,35 @@
     ├── CallFailed               a call of a contract that did not happen, and cannot any more
     │   ├── CallReverted         the contract refuses it
     │   ├── EventMissing         it was mined and did not do what it is for
-    │   └── EmptyWallet          the account cannot pay for its gas (retryable)
+    │   ├── EmptyWallet          the account cannot pay for its gas (retryable)
+    │   └── SignatureRefused     whoever holds the key does not sign it
     ├── GatewayError             a server of a model did not do what it was asked
     │   ├── GatewayRefused       it answered with an error of its own
     │   ├── GatewayUnreachable   it does not answer (retryable)
     │   ├── StreamBroken         an answer broke off and cannot be taken up again (retryable)
     │   └── AnswerInvalid        a model's answer is not of the type that was asked for
     ├── OutboxConflict           one key for two calls
+    ├── PlanRefused              an action that is not turned into calls, or whose calls are not sent
+    │   ├── NotPlanned           of a kind that is not carried out
+    │   ├── NameUnknown          the user's address book does not have a name: a question back
+    │   ├── LookAlike            an address that can be mistaken for another one
+    │   ├── FundsTooLow          less is there than the action needs
+    │   ├── CodeUnexpected       a contract's code is not what the address book says
+    │   ├── PriceDoubtful        no price that money may be staked on
+    │   ├── PlanStale            its deadline has passed: plan again
+    │   ├── PlanConflict         one key for two plans
+    │   └── SimulationDisagrees  what would happen is not what the plan says
     ├── TaskNotReady             a task's clock runs, or its result is still to come (retryable)
     ├── NoResult                 a task ended without a result that stands
     ├── NothingToRefund          a task's provider delivered
+    ├── SigningRefused           the signer did not sign, on purpose
+    │   ├── PolicyDenied         its policy says no, with the decision's code
+    │   ├── ApprovalNeeded       a person must agree first
+    │   └── DryRun               it would have signed; the chain is not live
+    ├── ApprovalRefused          an approval that permits nothing
+    ├── SignerUnreachable        the signer does not answer, or could not record what it would do (retryable)
+    ├── JournalUnusable          the journal cannot be written or read now
+    │   └── JournalBroken        it is not what was written
     ├── ContentUnavailable       nobody gives the bytes that a task names by their hash (retryable)
     └── ClusterError             a local process did not do what it was told
 
@@ -299,8 +318,64 @@ class AnswerInvalid(GatewayError):
     code = "answer_invalid"
 
 
+class SignatureRefused(CallFailed):
+    """``name`` is the code of the error with which the signer refused, for example ``policy_denied``."""
+
+    code = "signature_refused"
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+
 class OutboxConflict(MorayError):
     code = "outbox_conflict"
+
+
+class PlanRefused(MorayError):
+    code = "plan_refused"
+
+
+class NotPlanned(PlanRefused):
+    code = "not_planned"
+
+
+class NameUnknown(PlanRefused):
+    """``slot`` is the action's field that holds the name, as in ``moray.actions.Slot``."""
+
+    code = "name_unknown"
+
+    def __init__(self, slot: str, message: str) -> None:
+        super().__init__(message)
+        self.slot = slot
+
+
+class LookAlike(PlanRefused):
+    code = "look_alike"
+
+
+class FundsTooLow(PlanRefused):
+    code = "funds_too_low"
+
+
+class CodeUnexpected(PlanRefused):
+    code = "code_unexpected"
+
+
+class PriceDoubtful(PlanRefused):
+    code = "price_doubtful"
+
+
+class PlanStale(PlanRefused):
+    code = "plan_stale"
+
+
+class PlanConflict(PlanRefused):
+    code = "plan_conflict"
+
+
+class SimulationDisagrees(PlanRefused):
+    code = "simulation_disagrees"
 
 
 class TaskNotReady(MorayError):
@@ -314,6 +389,58 @@ class NoResult(MorayError):
 
 class NothingToRefund(MorayError):
     code = "nothing_to_refund"
+
+
+class SigningRefused(MorayError):
+    code = "signing_refused"
+
+
+class PolicyDenied(SigningRefused):
+    """``code`` is the decision's, for example ``over_limit``; ``rule`` the rule that came nearest."""
+
+    code = "policy_denied"
+
+    def __init__(self, code: str, message: str, rule: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.rule = rule
+
+
+class ApprovalNeeded(SigningRefused):
+    """``rule`` asks for it."""
+
+    code = "approval_needed"
+
+    def __init__(self, message: str, rule: str | None = None) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+class DryRun(SigningRefused):
+    """``rule`` would have allowed it."""
+
+    code = "dry_run"
+
+    def __init__(self, message: str, rule: str | None = None) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+class ApprovalRefused(MorayError):
+    code = "approval_refused"
+
+
+class SignerUnreachable(MorayError):
+    code = "signer_unreachable"
+    is_retryable = True
+
+
+class JournalUnusable(MorayError):
+    code = "journal_unusable"
+
+
+class JournalBroken(JournalUnusable):
+    code = "journal_broken"
 
 
 class ContentUnavailable(MorayError):

@@ -17,7 +17,8 @@ ABI = forge.ROOT / "contracts" / "abi"
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The artefacts of a build from nothing."""
     work = tmp_path_factory.mktemp("artifacts")
-    sources = ("contracts/src", "contracts/test/TestCurrency.sol")
+    tests_own = [f"contracts/test/{name}.sol" for name in get_args(ContractName) if name.startswith("Test")]
+    sources = ("contracts/src", *tests_own)
     built = forge.run("forge", "build", *sources, "--out", work / "out", "--cache-path", work / "cache")
     assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
     exported = forge.run(forge.ROOT / "contracts" / "tools" / "export-artifacts", work / "out", work / "abi")

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from cluster import moray
 from doctor_kit import free_port
-from moray.nodes.identity import KEYSTORE, random_key, store_key
+from moray.key_file import KEYSTORE, random_key, store_key
 
 pytestmark = pytest.mark.integration
 

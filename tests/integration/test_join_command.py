@@ -27,9 +27,9 @@ from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
 from moray.experts.sharding import write_shards
 from moray.experts.store import ShardStore
 from moray.join_string import JoinString, parse_join_string
+from moray.key_file import load_key
 from moray.network_manifest import NetworkManifest, encode_manifest, parse_manifest, sign_manifest
 from moray.node_key import NodeKey
-from moray.nodes.identity import load_key
 from operators import PASSWORD, OpenNetwork, Operator, joined, new_key, open_network, write_secret
 
 pytestmark = pytest.mark.integration

@@ -18,12 +18,12 @@ from moray.experts.manifest import Manifest, read_manifest
 from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
 from moray.experts.sharding import write_shards
 from moray.join_string import JoinString
+from moray.key_file import KEYSTORE, store_key
 from moray.network_manifest import NetworkManifest, RouterEntry, encode_manifest, sign_manifest
 from moray.node_key import NodeKey
 from moray.nodes import doctor
 from moray.nodes.doctor import Network, Place, diagnose, missing_bytes, preflight, weight_bytes
 from moray.nodes.findings import Finding
-from moray.nodes.identity import KEYSTORE, store_key
 
 OWNER = NodeKey.from_bytes(bytes(31) + b"\x07")
 

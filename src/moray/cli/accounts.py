@@ -26,7 +26,7 @@ def open_account(chain_id: int, keystore: Path | None, password_file: Path | Non
     """Opening a keystore takes about a second. Raises BadSetting for neither or both, or for a development account on
     another chain; what opening a keystore raises; BadKey for a keystore with a development account's key."""
     from moray.contracts.development_keys import DEVELOPMENT_CHAIN_ID, DEVELOPMENT_KEYS, check_key
-    from moray.nodes.identity import load_key
+    from moray.key_file import load_key
 
     if keystore is not None and dev_account is not None:
         raise BadSetting("--keystore and --dev-account name two accounts; give one")

@@ -33,9 +33,9 @@ class DemoChain:
     async def _stake(self, units: int, report: Callable[[str], None]) -> tuple[StakeView, Money]:
         from moray.cli.stake_desk import open_desk
         from moray.contracts.development_keys import DEVELOPMENT_KEYS
+        from moray.key_file import random_key
         from moray.network_manifest import NO_SLASHER
         from moray.node_key import NodeKey
-        from moray.nodes.identity import random_key
 
         node = NodeKey.from_bytes(random_key().get_secret_value())
         operator = DEVELOPMENT_KEYS[OPERATOR_ACCOUNT]

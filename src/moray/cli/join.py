@@ -73,8 +73,8 @@ def join(
 ) -> None:
     """Make this machine a node: fetch experts, serve them, until Ctrl-C or `moray node leave`. Dials out only."""
     from moray.join_string import parse_join_string  # torch and Ray take seconds to import
+    from moray.key_file import load_key
     from moray.nodes.agent import NodeAgent, NodeOptions, survey
-    from moray.nodes.identity import load_key
     from moray.nodes.node_directory import own_directory
 
     if slots is not None and memory:

@@ -31,7 +31,7 @@ def new(
     as_json: JsonOption = False,
 ) -> None:
     """Make a random key and write it encrypted."""
-    from moray.nodes.identity import check_free, random_key, store_key
+    from moray.key_file import check_free, random_key, store_key
 
     path = keystore_path(keystore, state_dir)
     check_free(path)
@@ -55,7 +55,7 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Take a key that exists and write it encrypted. FILE stays as it is: delete it yourself."""
-    from moray.nodes.identity import check_free, decrypt_from, parse_raw_key, read_foreign, store_key
+    from moray.key_file import check_free, decrypt_from, parse_raw_key, read_foreign, store_key
 
     path = keystore_path(keystore, state_dir)
     check_free(path)
@@ -76,7 +76,7 @@ def import_(
 @app.command("show")
 def show(keystore: KeystoreOption = None, state_dir: StateDir = None, as_json: JsonOption = False) -> None:
     """Show the key's address and file; no password is needed."""
-    from moray.nodes.identity import read_address
+    from moray.key_file import read_address
 
     path = keystore_path(keystore, state_dir)
     _show(read_address(path), path, as_json)
@@ -84,7 +84,7 @@ def show(keystore: KeystoreOption = None, state_dir: StateDir = None, as_json: J
 
 def keystore_path(keystore: Path | None, state_dir: Path | None) -> Path:
     """The file that the options name. Raises ClusterError for a state directory that cannot be used."""
-    from moray.nodes.identity import KEYSTORE
+    from moray.key_file import KEYSTORE
 
     return keystore.absolute() if keystore is not None else open_state_dir(state_dir) / KEYSTORE
 

@@ -51,8 +51,8 @@ def sign(
     """Sign which routers, model and certificates make up the network, and print the string to join it with."""
     from moray.cli.router_card import is_open_to_change, read_card, router_entries
     from moray.join_string import JoinString
+    from moray.key_file import load_key, read_address
     from moray.network_manifest import DAY_S, encode_manifest, sign_manifest
-    from moray.nodes.identity import load_key, read_address
 
     state = open_state_dir(state_dir)
     key_file = keystore.absolute() if keystore is not None else state / OWNER_KEYSTORE

@@ -50,7 +50,7 @@ def stake(
     as_json: JsonOption = False,
 ) -> None:
     """Register the node if it is not yet, and add to its stake; without AMOUNT show what is at stake."""
-    from moray.nodes.identity import load_key, read_address
+    from moray.key_file import load_key, read_address
 
     path = keystore_path(node_keystore, state_dir)
 

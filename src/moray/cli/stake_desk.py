@@ -116,7 +116,7 @@ def act_and_show(
 ) -> None:
     """Do it on the payer's account, and show the stake as it is then."""
     from moray.ethereum import is_checksum_address
-    from moray.nodes.identity import read_address
+    from moray.key_file import read_address
 
     if not is_checksum_address(slasher):
         raise BadSetting(f"--slasher {slasher!r} is no address with its EIP-55 checksum; correct it")

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretBytes, SecretStr
 
+from moray import keystore as kept
 from moray.errors import BadKey, BadKeystore, WrongPassword
-from moray.nodes import keystore as kept
-from moray.nodes.keystore import decrypt, encrypt, parse_keystore
+from moray.keystore import decrypt, encrypt, parse_keystore
 
 PASSWORD = SecretStr("correct horse 🐎")
 # The two test vectors of the format's own description.

@@ -1,4 +1,4 @@
-"""A node's key on disk: made or imported once, opened with its password, its address readable without one."""
+"""A key on disk: made or imported once, opened with its password, its address readable without one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pydantic import SecretBytes, SecretStr
 from moray.errors import BadKey, BadKeystore, KeyExists, WrongPassword
 from moray.ethereum import Account
 from moray.files import create_private, read_private
+from moray.keystore import MAX_KEYSTORE_BYTES, Keystore, decrypt, encrypt, parse_keystore
 from moray.node_key import NodeKey
-from moray.nodes.keystore import MAX_KEYSTORE_BYTES, Keystore, decrypt, encrypt, parse_keystore
 
-KEYSTORE = Path("keys/node.json")  # in the state directory
+KEYSTORE = Path("keys/node.json")  # a node's, in its state directory
 _ANEW = "encrypt it anew: `moray node key import {} --keystore NEW`"
 _RAW_KEY = re.compile(rb"\s*(?:0[xX])?([0-9a-fA-F]{64})\s*")
 
@@ -48,7 +48,7 @@ def store_key(path: Path, private_key: SecretBytes, password: SecretStr) -> str:
 
 
 def load_key(path: Path, password: SecretStr) -> NodeKey:
-    """The key of a node's own keystore. Takes about a second and 256 MiB.
+    """The key of a keystore of one's own. Takes about a second and 256 MiB.
 
     Raises UnsafeFile, BadKeystore, WrongPassword; BadKeystore also for a file that is too weakly encrypted to keep.
     """
@@ -65,7 +65,7 @@ def read_address(path: Path) -> str:
 
 
 def check_key(path: Path) -> str:
-    """The address of a node's own keystore that ``load_key`` would open, given the password.
+    """The address of a keystore of one's own that ``load_key`` would open, given the password.
 
     Raises UnsafeFile, BadKeystore.
     """

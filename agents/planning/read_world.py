@@ -1,0 +1,164 @@
+"""The snapshot that a plan is made from, read at one block that every endpoint of the chain agrees on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from moray.actions import Action, Deposit, Stake, Swap, Transfer, Unstake, Withdraw
+from moray.agents.names import AddressBook, Exchange, Pool, Site, Staking, Token, Vault
+from moray.agents.plan import NATIVE, Allowance
+from moray.agents.planning.amounts import base_units
+from moray.agents.planning.holdings import vault_amount
+from moray.agents.planning.swap import exchange_of, swap_amount
+from moray.agents.planning.world import PlanSettings, VaultView, World
+from moray.agents.prices import Market
+from moray.contracts import erc20, erc4626, unbonding_stake, uniswap_v2, uniswap_v3
+from moray.contracts.chain import Chain, ChainBlock
+from moray.contracts.outside import Read
+from moray.contracts.unbonding_stake import StakeState
+from moray.errors import Reverted, PriceDoubtful, WrongChain
+from moray.ethereum import keccak
+
+
+async def read_world(
+    chain: Chain, book: AddressBook, owner: str, action: Action, settings: PlanSettings | None = None
+) -> World:
+    """As far as ``action`` needs it. Raises PlanRefused where the address book lacks something, and ChainError, among
+    them EndpointsDisagree."""
+    if book.chain_id != chain.chain_id:
+        raise WrongChain(f"the address book is of chain {book.chain_id}, the endpoint of {chain.chain_id}; name another")
+    block = await chain.agreed_block()
+    head = await chain.head()
+    world = World(chain.chain_id, owner, book, block.number, head.timestamp, settings or PlanSettings())
+    return await _Reader(chain, block, world).read(action)
+
+
+class _Reader:
+    def __init__(self, chain: Chain, block: ChainBlock, world: World) -> None:
+        self._chain = chain
+        self._block = block
+        self._world = world
+        self._book = world.book
+
+    async def read(self, action: Action) -> World:
+        match action:
+            case Transfer():
+                await self._tokens(action.asset)
+                await self._dollars(action.asset, action.amount)
+            case Swap():
+                await self._swap(action)
+            case Deposit() | Withdraw():
+                await self._vault(action)
+            case Stake() | Unstake():
+                await self._staking(action)
+            case _:
+                pass
+        return self._world
+
+    async def _swap(self, action: Swap) -> None:
+        pay, get = await self._tokens(action.pay, action.get)
+        venue = self._book.venue("venue", None, Exchange)
+        await self._code(venue.router, venue.quoter)
+        await self._market(self._book.pool(pay, get))
+        await self._dollars(action.get if action.amount_of else action.pay, action.amount)
+        await self._approved(pay, venue.router.address)
+        amount, pool = swap_amount(action, self._world), self._world.market(pay, get).state.pool
+        function = uniswap_v3.quote_exact_input if action.amount_of is None else uniswap_v3.quote_exact_output
+        token = self._book.erc20(pay if action.amount_of is None else get)
+        # By the first endpoint: a wrong quote is caught by the mean price, which all of them say.
+        quote = await function(self._chain, exchange_of(self._world), pool, token, amount, self._block)
+        self._world = replace(self._world, quote=quote)
+
+    async def _vault(self, action: Deposit | Withdraw) -> None:
+        (token,) = await self._tokens(action.asset)
+        site = self._book.venue("vault", action.vault, Vault).site
+        await self._code(site)
+        await self._dollars(action.asset, action.amount)
+        await self._approved(token, site.address)
+        answers = [await self._ask(each) for each in erc4626.vault_reads(site.address, self._world.owner)]
+        value = await self._ask(erc4626.preview_redeem(site.address, int(answers[3])))
+        state = erc4626.vault_state(site.address, answers, value)
+        self._world = replace(self._world, vault=VaultView(state))
+        amount = vault_amount(action, self._world)
+        preview = erc4626.preview_deposit if isinstance(action, Deposit) else erc4626.preview_withdraw
+        previewed = await self._ask(preview(site.address, amount))
+        self._world = replace(self._world, vault=VaultView(state, previewed))
+
+    async def _staking(self, action: Stake | Unstake) -> None:
+        (token,) = await self._tokens(action.asset)
+        site = self._book.venue("venue", action.venue, Staking).site
+        await self._code(site)
+        await self._dollars(action.asset, action.amount)
+        await self._approved(token, site.address)
+        answers = [await self._ask(each) for each in unbonding_stake.stake_reads(site.address, self._world.owner)]
+        self._world = replace(self._world, stake=StakeState(site.address, *answers))
+
+    # -- pieces -------------------------------------------------------------------------------------------------------
+
+    async def _tokens(self, *assets: str) -> tuple[Token, ...]:
+        """Their balances and code."""
+        tokens = tuple(self._book.token("asset", asset) for asset in assets)
+        balances = dict(self._world.balances)
+        for token in tokens:
+            if token.address == NATIVE:
+                balances[NATIVE] = await self._chain.balance_agreed(self._world.owner, self._block)
+            else:
+                balances[token.address] = await self._ask(erc20.balance_of(token.address, self._world.owner))
+                await self._code(Site(address=token.address, code_hash=token.code_hash))
+        self._world = replace(self._world, balances=balances)
+        return tokens
+
+    async def _dollars(self, asset: str, amount: str) -> None:
+        token = self._book.token("asset", asset)
+        if amount.startswith("$") and not token.is_dollar and (dollar := self._book.dollar_of(token)) is not None:
+            await self._market(self._book.pool(token, dollar))
+
+    async def _approved(self, token: Token, spender: str) -> None:
+        if token.address != NATIVE:
+            amount = await self._ask(erc20.allowance(token.address, self._world.owner, spender))
+            self._world = replace(
+                self._world, approved={**self._world.approved, Allowance(token.address, spender): amount}
+            )
+
+    async def _market(self, entry: Pool) -> None:
+        """Raises PriceDoubtful where the pool remembers less than the window, or is of other tokens than the book
+        says."""
+        await self._code(entry.pool, entry.pair)
+        one, other = (self._book.token("asset", asset) for asset in (entry.asset, entry.other))
+        token0, token1 = uniswap_v3.sort_tokens(self._book.erc20(one), self._book.erc20(other))
+        address, window_s = entry.pool.address, self._world.settings.prices.window_s
+        for site in (entry.pool, entry.pair):
+            found = [await self._ask(Read(site.address, f"token{place}() returns (address)")) for place in (0, 1)]
+            if found != [token0, token1]:
+                raise PriceDoubtful(f"{site.address} is of {found[0]} and {found[1]}; correct the address book")
+        if (fee := await self._ask(Read(address, "fee() returns (uint24)"))) != entry.fee:
+            raise PriceDoubtful(f"the pool {address} has the fee {fee}; correct the address book")
+        spacing = await self._ask(Read(address, "tickSpacing() returns (int24)"))
+        pool = uniswap_v3.Pool(address, token0, token1, entry.fee, spacing)
+        pair = uniswap_v2.Pair(entry.pair.address, token0, token1)
+        try:
+            mean = uniswap_v3.time_weighted(await self._ask(uniswap_v3.oracle_read(pool, window_s)), window_s)
+        except Reverted:
+            raise PriceDoubtful(f"the pool {address} remembers no {window_s} s; wait, or use another") from None
+        market = Market(
+            state=uniswap_v3.pool_state(pool, [await self._ask(each) for each in uniswap_v3.pool_reads(pool)]),
+            mean=mean,
+            pair=uniswap_v2.pair_state(pair, [await self._ask(each) for each in uniswap_v2.pair_reads(pair)]),
+            deep_in=self._book.erc20(other),
+            min_depth=base_units(entry.min_depth, other.decimals),
+        )
+        self._world = replace(self._world, markets={**self._world.markets, address: market})
+
+    async def _code(self, *sites: Site) -> None:
+        codes = await asyncio.gather(*(self._chain.code_agreed(site.address, self._block) for site in sites))
+        found: Mapping[str, str] = {
+            site.address: f"0x{keccak(code).hex()}" if code else "" for site, code in zip(sites, codes, strict=True)
+        }
+        self._world = replace(self._world, code_hashes={**self._world.code_hashes, **found})
+
+    async def _ask(self, read: Read) -> Any:
+        """By every endpoint."""
+        return read.decode(await self._chain.read_agreed(read.address, read.data, block=self._block))

@@ -1,0 +1,149 @@
+"""What was signed and may still happen, as the policy counts it. A snapshot: the signer keeps the book.
+
+An amount is reserved when it is signed, not when it is mined. What was signed at one tx_nonce counts once, at the most
+that any of it takes, since the chain takes only one. An allowance counts, whatever its age, until the signer drops it
+(``released``), because whoever holds it may draw it at any time. A spend that a contract pulls through an allowance
+counted already is the same money, so that much of it is not counted again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+NATIVE = "native"  # the chain's own asset, where others have an address
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+
+Kind = Literal["spend", "allowance", "gas"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """At most ``amount`` base units of ``asset`` leave the owner. ``counterparty``: who gets it (a recipient, a spender,
+    a protocol's contract). ``is_pulled``: the counterparty takes it through an allowance."""
+
+    kind: Kind
+    chain_id: int
+    asset: str  # EIP-55, or NATIVE
+    amount: int
+    counterparty: str  # EIP-55; "" of gas
+    is_pulled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """All that was signed at one place: a tx_nonce of a chain, or one typed-data digest (``tx_nonce`` None).
+
+    ``digest``: TransactionRequest.digest of the first that was no cancellation, or the typed data's. ``signed_at``:
+    unix s, of the latest. ``is_open``: it may still happen, so it counts whatever its age. A signer that cannot ask
+    the chain says False, and all but allowances lapses with the window.
+    """
+
+    chain_id: int
+    tx_nonce: int | None
+    digest: str
+    signed_at: float
+    is_open: bool
+    reserves: tuple[Reserve, ...]
+
+    @property
+    def place(self) -> tuple[int, int | str]:
+        return self.chain_id, self.digest if self.tx_nonce is None else self.tx_nonce
+
+    def joined(self, later: Entry) -> Entry:
+        """With what was signed later at the same place: the most of both."""
+        most: dict[Reserve, int] = {}
+        for reserve in (*self.reserves, *later.reserves):
+            key = replace(reserve, amount=0)
+            most[key] = max(most.get(key, 0), reserve.amount)
+        reserves = tuple(replace(key, amount=amount) for key, amount in most.items())
+        return replace(later, digest=self.digest or later.digest, reserves=reserves)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """``get`` base units for ``pay`` base units, as the signer itself read it at ``read_at`` (unix s)."""
+
+    pay: int
+    get: int
+    read_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """``known``: (chain, address) that were paid before, or that an approver agreed to. ``code_hashes``: keccak of a
+    contract's code, hex, as the signer read it. ``prices``: by (chain, pay, get). ``halted``: why nothing is signed
+    now (the kill switch, a circuit breaker), or ""."""
+
+    entries: tuple[Entry, ...] = ()
+    known: frozenset[tuple[int, str]] = frozenset()
+    code_hashes: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    prices: Mapping[tuple[int, str, str], Price] = field(default_factory=dict)
+    halted: str = ""
+
+    def at(self, place: tuple[int, int | str]) -> Entry | None:
+        return next((entry for entry in self.entries if entry.place == place), None)
+
+    def signed(self, entry: Entry) -> LedgerView:
+        """After ``entry`` was signed too."""
+        before = self.at(entry.place)
+        others = tuple(each for each in self.entries if each.place != entry.place)
+        return replace(self, entries=(*others, before.joined(entry) if before else entry))
+
+    def released(self, chain_id: int, asset: str, spender: str, before_tx_nonce: int) -> LedgerView:
+        """After an allowance was seen at zero in a final block, by a transaction of that tx_nonce: all that were
+        granted before it are gone. Those of typed data stay, for nobody knows when they are used."""
+
+        def is_gone(entry: Entry, reserve: Reserve) -> bool:
+            return (
+                (reserve.kind, reserve.chain_id, reserve.asset, reserve.counterparty)
+                == ("allowance", chain_id, asset, spender)
+                and entry.tx_nonce is not None
+                and entry.tx_nonce < before_tx_nonce
+            )
+
+        return replace(
+            self,
+            entries=tuple(
+                replace(entry, reserves=tuple(each for each in entry.reserves if not is_gone(entry, each)))
+                for entry in self.entries
+            ),
+        )
+
+    def used(self, chain_id: int, asset: str, now: float, window_s: int, counterparty: str | None = None) -> int:
+        """Base units that may leave, or left, within the window; to ``counterparty`` alone where it is given."""
+        total, allowed = 0, dict[str, int]()
+        for entry in sorted(self.entries, key=_order):
+            is_counted = entry.is_open or entry.signed_at > now - window_s
+            for reserve in entry.reserves:
+                if (reserve.chain_id, reserve.asset) != (chain_id, asset) or reserve.kind == "gas":
+                    continue
+                if counterparty not in (None, reserve.counterparty):
+                    continue
+                left = allowed.get(reserve.counterparty, 0)
+                if reserve.kind == "allowance":
+                    total += reserve.amount
+                    if entry.tx_nonce is not None:
+                        allowed[reserve.counterparty] = left + reserve.amount
+                else:
+                    covered = min(left, reserve.amount) if reserve.is_pulled else 0
+                    allowed[reserve.counterparty] = left - covered
+                    total += (reserve.amount - covered) if is_counted else 0
+        return total
+
+    def gas_used(self, chain_id: int, now: float, window_s: int) -> int:
+        """Wei that gas may cost, or cost, within the window."""
+        return sum(
+            reserve.amount
+            for entry in self.entries
+            if entry.is_open or entry.signed_at > now - window_s
+            for reserve in entry.reserves
+            if reserve.kind == "gas" and reserve.chain_id == chain_id
+        )
+
+
+def _order(entry: Entry) -> tuple[int, int]:
+    """As the chain will run them: an allowance covers only what comes after it. Typed data covers nothing."""
+    return (0, -1) if entry.tx_nonce is None else (1, entry.tx_nonce)
