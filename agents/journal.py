@@ -1,9 +1,9 @@
 """What was decided and signed, line by line, so that nobody can change it afterwards without being found out.
 
-A line is canonical JSON with the hash of the line before, on disk before ``append`` returns. Beside the journal lies its
-head (``NAME.head``): how far it went. A last line without an end is a crash in the middle of a write, which nobody has
-acted on; a journal that is shorter than its head was cut. Whoever can write both files could write a new chain, so every
-``ANCHOR_EVERY`` entries the head goes to a file elsewhere too, on a disk of somebody else's.
+A line is canonical JSON with the hash of the line before, on disk before ``append`` returns. Beside the journal lies
+its head (``NAME.head``): how far it went. A last line without an end is a crash in the middle of a write, which nobody
+has acted on; a journal that is shorter than its head was cut. Whoever can write both files could write a new chain, so
+every ``ANCHOR_EVERY`` entries the head goes to a file elsewhere too, on a disk of somebody else's.
 
 Hashes stand for whatever is secret or long: no key, no password, no prompt comes in here.
 """
@@ -130,7 +130,7 @@ class Journal:
         write_private(head_file(self.path), canonical_json(_head_fields(self._head)))
         if self._anchor is not None and self._head.number % ANCHOR_EVERY == 0:
             fd = os.open(self._anchor, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            with open(fd, "ab") as file:
+            with os.fdopen(fd, "ab") as file:
                 file.write(canonical_json(_head_fields(self._head)) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())

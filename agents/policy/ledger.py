@@ -21,8 +21,8 @@ Kind = Literal["spend", "allowance", "gas"]
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """At most ``amount`` base units of ``asset`` leave the owner. ``counterparty``: who gets it (a recipient, a spender,
-    a protocol's contract). ``is_pulled``: the counterparty takes it through an allowance."""
+    """At most ``amount`` base units of ``asset`` leave the owner. ``counterparty``: who gets it (recipient, spender,
+    protocol's contract). ``is_pulled``: the counterparty takes it through an allowance."""
 
     kind: Kind
     chain_id: int

@@ -8,6 +8,7 @@
     │   │   ├── UnsupportedArchitecture
     │   │   └── ShardCorrupt     a file missing, cut short or not of its manifest's digest
     │   ├── BadAction            text that is no typed action (``moray.actions``)
+    │   ├── BadPolicy            a policy that cannot be read, or that says two things
     │   ├── BadRequest           a request that the gateway refuses (HTTP 400)
     │   │   ├── ContextTooLong
     │   │   └── GrammarStuck     an answer that no token of the vocabulary can go on with
@@ -108,6 +109,10 @@ class ShardCorrupt(BadCheckpoint):
 
 class BadAction(BadInput):
     code = "bad_action"
+
+
+class BadPolicy(BadInput):
+    code = "bad_policy"
 
 
 class BadRequest(BadInput):

@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from moray.cli import chain, demo, model, network, node, pay, publish, task, task_work
+from moray.cli import agent, chain, demo, model, network, node, pay, publish, task, task_work
 from moray.errors import BadInput, MorayError
 
 app = typer.Typer(name="moray", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(agent.app, name="agent")
 app.add_typer(model.app, name="model")
 app.add_typer(chain.app, name="chain")
 app.add_typer(node.app, name="node")

@@ -1,0 +1,29 @@
+"""Who decides. The signer knows of a policy only this much; agents/policy is behind it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from moray.agents.policy.decision import Decision
+from moray.agents.policy.ledger import LedgerView
+from moray.agents.policy.request import SignRequest
+
+
+class Judge(Protocol):
+    """``version`` changes with every change of the policy, and with it all approvals lapse. ``approvers``: addresses,
+    EIP-55, of which ``approvals_needed`` must agree."""
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def approvers(self) -> frozenset[str]: ...
+
+    @property
+    def approvals_needed(self) -> int: ...
+
+    def is_live(self, chain_id: int) -> bool: ...
+
+    def decide(self, request: SignRequest, ledger: LedgerView, now: float) -> Decision:
+        """Pure: the same answer for the same arguments. Never raises."""
+        ...

@@ -1,0 +1,76 @@
+"""The signer's process from its start to its end. ``harden`` comes before the key is read."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from moray.agents.journal import Journal
+from moray.agents.signer.book import Book
+from moray.agents.signer.desk import Desk
+from moray.agents.signer.judge import Judge
+from moray.agents.signer.keys import KeyHolder
+from moray.agents.signer.server import SignerServer, Visitors
+from moray.agents.signer.settlement import watch
+from moray.contracts.chain import Chain
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """``anchor``: where the journal's heads go besides, on another disk."""
+
+    socket: Path
+    journal: Path
+    ledger: Path
+    anchor: Path | None = None
+
+    @property
+    def kill_file(self) -> Path:
+        return kill_file(self.ledger)
+
+
+def kill_file(ledger: Path) -> Path:
+    """While it is there, nothing is signed: `touch` it in an emergency."""
+    return ledger.with_name(f"{ledger.name}.halted")
+
+
+async def run(
+    key: KeyHolder,
+    judge: Judge,
+    files: Files,
+    visitors: Visitors,
+    endpoints: Mapping[int, Sequence[str]],
+    on_ready: Callable[[], None],
+) -> None:
+    """Until SIGTERM or SIGINT. ``endpoints``: RPC URLs by chain, through which it looks what became of what it signed.
+
+    Raises JournalUnusable, BadSetting, ChainUnreachable, WrongChain.
+    """
+    journal = Journal(files.journal, files.anchor)
+    book = Book(files.ledger)
+    desk = Desk(key, judge, book, journal, files.kill_file, watched_chains=frozenset(endpoints))
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        stack.callback(journal.close)
+        stack.callback(book.close)
+        server = SignerServer(files.socket, desk, visitors)
+        listening = await server.listen()
+        tasks = [asyncio.create_task(listening.serve_forever())]
+        for chain_id, urls in endpoints.items():
+            chain = await Chain.open(urls, chain_id)
+            stack.push_async_callback(chain.close)
+            tasks.append(asyncio.create_task(watch(desk, chain)))
+        journal.append("started", {"account": desk.address, "policy_version": judge.version})
+        on_ready()
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        server.end()
