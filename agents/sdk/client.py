@@ -93,19 +93,20 @@ class AsyncMoray:
         """An answer of a type that pydantic knows. Raises AnswerInvalid where it is none after one turn of mending."""
         adapter: TypeAdapter[T] = TypeAdapter(answer)
         schema, messages = adapter.json_schema(), as_messages(said)
+        more: dict[str, Any] = {"response_format": response_format(schema)}
         try:
-            text = (await self.chat(messages, sampling, response_format=response_format(schema))).text
+            text = (await self.chat(messages, sampling, **more)).text
         except GatewayRefused as error:
             if error.status not in (400, 422):
                 raise
-            messages = [{"role": "system", "content": instruction(schema)}, *messages]
+            more, messages = {}, [{"role": "system", "content": instruction(schema)}, *messages]
             text = (await self.chat(messages, sampling)).text
         try:
             return read_answer(adapter, text)
         except AnswerInvalid as error:
             mend = f"That is not right: {error}\n{instruction(schema)}"
             turns = [{"role": "assistant", "content": text}, {"role": "user", "content": mend}]
-            return read_answer(adapter, (await self.chat([*messages, *turns], sampling)).text)
+            return read_answer(adapter, (await self.chat([*messages, *turns], sampling, **more)).text)
 
     async def network(self) -> dict[str, Any]:
         """What a Moray gateway tells of its network: experts, nodes, data addresses."""
