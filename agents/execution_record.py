@@ -6,7 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, RowMapping, String, Table, Text, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    select,
+    update,
+)
 from sqlalchemy import insert as insert_row
 
 from moray.agents.plan import Plan, parse_plan, plan_text

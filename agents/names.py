@@ -194,7 +194,8 @@ class AddressBook(_Entry):
             if {self.erc20(self.token("asset", each)) for each in (pool.asset, pool.other)} == wanted:
                 return pool
         raise NameUnknown(
-            "get", f"the address book has no pool of {self.symbol(one)} and {self.symbol(other)}; add it, or swap in two"
+            "get",
+            f"the address book has no pool of {self.symbol(one)} and {self.symbol(other)}; add it, or swap in two",
         )
 
     def dollar_of(self, token: Token) -> Token | None:

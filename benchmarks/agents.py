@@ -13,12 +13,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local_gateway import local_gateway, tiny_model
+from decode import running_network
 from measure import machine, percentile, report
 from moray import AsyncMoray, Sampling
 from moray.actions import action_schema
 from moray.agents.sdk.typed import response_format
+from moray.cli.network import terminated_as_interrupt
 from moray.errors import MorayError
+from moray.experts.random_checkpoint import DEMO_CONFIG, write_random_checkpoint
 
 SENTENCES = ("send 5 USDC to bob.eth", "swap 1.5 ETH for DAI", "stake all my ETH with Lido", "what is gas on base")
 MAX_TOKENS = 48
@@ -73,14 +75,18 @@ def main() -> None:
         asyncio.run(crowd(url, 1, 1))  # compiles the schema
         return [asyncio.run(crowd(url, number, options.requests)) for number in (1, options.agents)]
 
+    facts = machine("openai", "pydantic-ai-slim")
     if options.url:
         cells = measured(options.url)
     else:
-        with tempfile.TemporaryDirectory() as scratch, local_gateway(tiny_model(Path(scratch)), Path(scratch)) as url:
-            cells = measured(url)
+        with tempfile.TemporaryDirectory() as scratch, terminated_as_interrupt():
+            model = Path(scratch) / "demo-model"
+            write_random_checkpoint(model, DEMO_CONFIG, seed=0)
+            with running_network(model, Path(scratch) / "state") as network:
+                cells = measured(network.url)
     alone, together = cells
-    ratio = together["tokens_per_s"] / alone["tokens_per_s"]
-    report({"benchmark": "agents", "machine": machine("openai", "pydantic-ai-slim"), "cells": cells, "speed": round(ratio, 2)})
+    speed = round(together["tokens_per_s"] / alone["tokens_per_s"], 2)
+    report({"machine": facts, "together_to_alone": speed, "cells": cells})
 
 
 if __name__ == "__main__":

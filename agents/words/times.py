@@ -8,7 +8,17 @@ from moray.agents.words.numerals import HAN, english_number, han_number
 
 _UNITS = {"minute": "min", "min": "min", "hour": "h", "hr": "h", "h": "h", "day": "d", "d": "d", "week": "w", "w": "w"}
 _UNITS |= {"month": "mo", "mo": "mo", "year": "y", "yr": "y", "y": "y", "分钟": "min", "小时": "h", "个小时": "h"}
-_UNITS |= {"天": "d", "日": "d", "周": "w", "星期": "w", "个星期": "w", "礼拜": "w", "个月": "mo", "月": "mo", "年": "y"}
+_UNITS |= {
+    "天": "d",
+    "日": "d",
+    "周": "w",
+    "星期": "w",
+    "个星期": "w",
+    "礼拜": "w",
+    "个月": "mo",
+    "月": "mo",
+    "年": "y",
+}
 _EACH = {"hourly": "1h", "daily": "1d", "weekly": "1w", "monthly": "1mo", "yearly": "1y", "annually": "1y"}
 _WEEKDAY = re.compile(r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:周|星期|礼拜)[一二三四五六日天]", re.IGNORECASE)
 _LATIN_SPAN = re.compile(

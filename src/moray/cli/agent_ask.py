@@ -68,7 +68,8 @@ def ask(
     ] = None,
     owner: Annotated[str, typer.Option("--owner", metavar="ADDRESS", help="Whose account; the signer's.")] = "",
     request_id: Annotated[
-        str, typer.Option("--request-id", metavar="TEXT", help="Of an earlier run, to go on with it and not do it twice.")
+        str,
+        typer.Option("--request-id", metavar="TEXT", help="Of an earlier run, to go on with it and not do it twice."),
     ] = "",
     live: Annotated[
         list[int] | None, typer.Option("--live", metavar="CHAIN", help="Really do it on this chain id; repeat it.")
