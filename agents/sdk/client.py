@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import openai
 from pydantic import TypeAdapter
@@ -72,7 +72,7 @@ class AsyncMoray:
         """The assistant's answer. ``more`` are further fields of the request's body."""
         body = await self._body(sampling)
         with told(self.url):
-            reply = await self.openai.chat.completions.create(messages=as_messages(said), **body, **more)
+            reply = await self.openai.chat.completions.create(messages=cast(Any, as_messages(said)), **body, **more)
         return _answer(reply)
 
     async def stream(self, prompt: Prompt, sampling: Sampling = GREEDY) -> AsyncGenerator[Chunk, None]:

@@ -20,7 +20,7 @@ def wait_s(attempt: int, retry_after_s: float | None, spread: float) -> float:
     ``spread`` is 0 to 1, drawn by the caller, so that many clients do not come back together."""
     if retry_after_s is not None:
         return min(max(retry_after_s, 0.0), LONGEST_WAIT_S)
-    return min(FIRST_WAIT_S * 2 ** (min(attempt, 16) - 1), LONGEST_WAIT_S) * (0.5 + spread / 2)
+    return min(FIRST_WAIT_S * (1 << min(attempt, 16) - 1), LONGEST_WAIT_S) * (0.5 + spread / 2)
 
 
 def retry_after_s(error: Exception) -> float | None:

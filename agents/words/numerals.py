@@ -13,11 +13,8 @@ from typing import Literal
 
 Unit = Literal["", "%", "$", "bps"]
 
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SMALL = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 10 * i for i, word in enumerate(_TENS)}
 _LARGE = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 _SCALES = {"k": 1000, "thousand": 1000, "grand": 1000, "m": 10**6, "mil": 10**6, "million": 10**6, "hundred": 100}

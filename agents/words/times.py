@@ -31,7 +31,7 @@ _HALF_CLOCK = re.compile(r"(?<![0-9:])(1[0-2]|[1-9])(?::([0-5][0-9]))?\s?([ap])\
 _HAN_CLOCK = re.compile(
     rf"(凌晨|早上|早晨|上午|中午|下午|傍晚|晚上)?(?:([01]?[0-9]|2[0-3])|([{HAN}]+))点(?:(半)|(一刻)|(三刻)|([0-5]?[0-9])分)?"
 )
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = rf"({'|'.join(_MONTHS)})[a-z]*\.?"
 _DATES = (
     (re.compile(r"(?<![0-9-])(20[0-9]{2})-([01][0-9])-([0-3][0-9])(?![0-9-])"), "ymd"),

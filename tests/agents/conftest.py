@@ -12,5 +12,6 @@ from local_gateway import local_gateway, tiny_model
 @pytest.fixture(scope="session")
 def gateway_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("gateway")
-    with local_gateway(tiny_model(folder), folder) as url:
+    model = tiny_model(folder).rename(folder / "elver-tiny")  # the house model's name: sentences without instructions
+    with local_gateway(model, folder) as url:
         yield url

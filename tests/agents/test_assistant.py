@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from http_kit import Reply, serving
+from chat_kit import chat_server
+from http_kit import serving
 from moray import AsyncMoray
 from moray.actions import Action, Transfer, action_schema, canonical, parse_action
 from moray.agents.assistant import MAX_MESSAGES, Proposal, Verdict, check, propose
@@ -21,21 +22,6 @@ from moray.errors import AnswerInvalid, BadAction, BadInput
 PROMPTS = Path(__file__).parents[2] / "agents" / "prompts"
 SAID = "send 5 USDC to bob.eth"
 ACTION = Transfer(asset="USDC", amount="5", to="bob.eth")
-
-
-def chat_server(model: str, *texts: str) -> Callable[[Reply], None]:
-    left = list(texts)
-
-    def answer(reply: Reply) -> None:
-        if reply.request_seen.path == "/v1/models":
-            listed = {"id": model, "object": "model", "created": 1, "owned_by": "x"}
-            return reply.whole(json.dumps({"object": "list", "data": [listed]}).encode())
-        message = {"role": "assistant", "content": left.pop(0)}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        whole = {"id": "1", "object": "chat.completion", "created": 1, "model": model, "choices": [choice]}
-        return reply.whole(json.dumps(whole).encode())
-
-    return answer
 
 
 async def proposed(url: str, said: Sequence[str] = (SAID,)) -> Proposal:

@@ -28,7 +28,7 @@ async def market(folder: Path) -> AsyncIterator[tuple[Deployed, TaskClient, Task
         registry = ModelRegistry(there.chain, there.addresses.model_registry)
         await there.send(registry.register(MODEL), DEPLOYER.address)
         await there.send(there.currency.mint(CLIENT.address, 10 * FEE), CLIENT.address)
-        terms = TaskTerms(registry.id_of(MODEL), FEE, FEE, there.addresses.resolver)
+        terms = TaskTerms(MODEL.id, FEE, FEE, there.addresses.resolver)
         outbox = Outbox(f"sqlite:///{folder / 'outbox'}")
         async with Sender(outbox, there.chain, CLIENT, round_s=0.05) as sender:
             trusted = frozenset({there.addresses.resolver})
@@ -71,7 +71,7 @@ async def _crash(_: object) -> None:
 
 def test_a_key_that_stands_for_another_task_or_a_spoilt_record_is_refused(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with market(tmp_path) as (there, client, terms):
+        async with market(tmp_path) as (_, client, terms):
             book = TaskBook(tmp_path / "tasks")
             await book.submit(client, "order 1", SPEC, terms)
             with pytest.raises(OutboxConflict, match="another task"):

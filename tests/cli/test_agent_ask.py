@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.test_assistant import chat_server
+from chat_kit import chat_server
 from http_kit import serving
 from moray.actions import Quote, Transfer, canonical
 from moray.cli import main
