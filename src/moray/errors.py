@@ -50,6 +50,11 @@
     │   ├── EventMissing         it was mined and did not do what it is for
     │   ├── EmptyWallet          the account cannot pay for its gas (retryable)
     │   └── SignatureRefused     whoever holds the key does not sign it
+    ├── GatewayError             a server of a model did not do what it was asked
+    │   ├── GatewayRefused       it answered with an error of its own
+    │   ├── GatewayUnreachable   it does not answer (retryable)
+    │   ├── StreamBroken         an answer broke off and cannot be taken up again (retryable)
+    │   └── AnswerInvalid        a model's answer is not of the type that was asked for
     ├── OutboxConflict           one key for two calls
     ├── PlanRefused              an action that is not turned into calls, or whose calls are not sent
     │   ├── NotPlanned           of a kind that is not carried out
@@ -287,6 +292,35 @@ class EventMissing(CallFailed):
 class EmptyWallet(CallFailed):
     code = "empty_wallet"
     is_retryable = True
+
+
+class GatewayError(MorayError):
+    code = "gateway_error"
+
+
+class GatewayRefused(GatewayError):
+    """``status`` is HTTP's, 0 where there was none; ``param`` the field of the request that it is about."""
+
+    code = "gateway_refused"
+
+    def __init__(self, message: str, status: int, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.param = param
+
+
+class GatewayUnreachable(GatewayError):
+    code = "gateway_unreachable"
+    is_retryable = True
+
+
+class StreamBroken(GatewayError):
+    code = "stream_broken"
+    is_retryable = True
+
+
+class AnswerInvalid(GatewayError):
+    code = "answer_invalid"
 
 
 class SignatureRefused(CallFailed):

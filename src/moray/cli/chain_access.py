@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from moray.contracts.addresses import Addresses
     from moray.contracts.chain import Chain
     from moray.contracts.sender import Sender
-    from moray.node_key import NodeKey
+    from moray.contracts.writer import TransactionSigner
 
 # web3 takes a second to import, so what needs it is imported where it is used.
 
@@ -57,7 +57,7 @@ async def open_chain(addresses: Addresses) -> AsyncIterator[Chain]:
 
 
 @asynccontextmanager
-async def open_sender(chain: Chain, key: NodeKey, state_dir: Path | None) -> AsyncIterator[Sender]:
+async def open_sender(chain: Chain, key: TransactionSigner, state_dir: Path | None) -> AsyncIterator[Sender]:
     """One that runs meanwhile. What it promises lies in the state directory: a command that was killed left nothing
     half done that the next one of this account does not finish first."""
     from moray.contracts.outbox import Outbox

@@ -1,0 +1,52 @@
+"""Which of the words in a message are its sender's own: what they quote, forward or read out is somebody else's.
+
+It errs to one side: words of the user's that are taken for a stranger's cost a question back, the other way round money.
+So a quotation reaches from its first mark to the last, for what is quoted may have such marks itself, and a header
+("memo:") claims all that follows it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_SAID_CHARS = 8192  # of one message
+GAP = "\n"  # stands for what was taken out, so that what is left on either side does not grow together
+
+_PAIRS = (('"', '"'), ("“", "”"), ("„", "“"), ("«", "»"), ("「", "」"), ("『", "』"), ("‘", "’"), ("`", "`"))
+# An apostrophe stands behind a letter or before one; a quotation opens before a word and behind none.
+_SINGLE = re.compile(r"(?<![0-9A-Za-z])'(?=\S).*(?:(?<=\S)'(?![0-9A-Za-z])|$)", re.DOTALL)
+_HEADER = (
+    "memo|note|invoice|subject|description|token(?:'s)? name|nft|website|web ?page|tool result|message|email|tweet|"
+    "comment|备注|附言|代币名称?|网站|发票|简介|描述|主题|消息|留言|邮件|工具结果"
+)
+_BRACKETS = re.compile(rf"\([^()]*(?:{_HEADER})[^()]*:.*\)|\([^()]*(?:{_HEADER})[^()]*:.*$", re.DOTALL | re.IGNORECASE)
+_HEADED = re.compile(
+    rf"(?:-{{2,}}[^-\n]*(?:forwarded|转发)[^-\n]*-{{2,}}|(?<![0-9A-Za-z])(?:{_HEADER})[^:.。,\n]{{0,24}}:).*$",
+    re.DOTALL | re.IGNORECASE,
+)
+
+
+def plain_text(said: str) -> str:
+    """One spelling of what looks the same: full-width digits and marks become narrow, invisible characters go."""
+    apart = re.sub("[，：；。、]", lambda mark: f"{mark[0]} ", said[:MAX_SAID_CHARS])  # "5，10" is no number
+    text = unicodedata.normalize("NFKC", apart)
+    return "".join(char for char in text if unicodedata.category(char) != "Cf")
+
+
+def own_words(said: str) -> str:
+    """``said`` in plain text, without what is quoted in it or stands behind the name of a stranger's text."""
+    text = plain_text(said)
+    for opening, closing in _PAIRS:
+        text = _without_quoted(text, opening, closing)
+    for pattern in (_SINGLE, _BRACKETS, _HEADED):
+        text = pattern.sub(GAP, text)
+    return text
+
+
+def _without_quoted(text: str, opening: str, closing: str) -> str:
+    first = text.find(opening)
+    if first < 0:
+        return text
+    last = text.rfind(closing)
+    return text[:first] + GAP + (text[last + 1 :] if last > first else "")
