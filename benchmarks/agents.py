@@ -1,6 +1,6 @@
 """Many agents at once on one router: how much it answers and how long the slowest wait.
 
-Each agent is a client of its own that asks for actions one after the other, decoding constrained to the action's schema.
+Each agent is a client of its own that asks for actions one after the other, decoding constrained to their schema.
 Compared in turn in one run are one agent alone and all together, so that the ratio says what a crowd costs and gains.
 """
 

@@ -1,4 +1,4 @@
-"""A plain pydantic-ai agent on a network: ``python examples/agent.py http://127.0.0.1:8000 MODEL "0x... has how much?"``.
+"""A plain pydantic-ai agent on a network: ``python examples/agent.py http://127.0.0.1:8000 MODEL "0x... has what?"``.
 
 Its answer is of a type, and its tool is run before the model is asked: gateways constrain decoding, they call no tools.
 """

@@ -8,6 +8,7 @@ gets the same task, and the sender sends each of its calls once.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -52,10 +53,8 @@ class TaskBook:
         if not path.exists():
             planned = await client.plan(spec, terms, owner, spec_uri)
             record = _Record(asked=asked, id=planned.id, task=planned.task, spec=planned.spec)
-            try:
+            with suppress(FileExistsError):  # another process of this owner was faster: its task is the one
                 create_private(path, record.model_dump_json().encode())
-            except FileExistsError:
-                pass  # another process of this owner was faster: its task is the one
         record = _read(path)
         if record.asked != asked:
             raise OutboxConflict(f"key {key!r} stands for another task of {owner}; give a new key for a new task")

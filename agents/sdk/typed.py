@@ -26,7 +26,7 @@ def instruction(schema: dict[str, Any]) -> str:
 
 
 def read_answer(adapter: TypeAdapter[T], text: str) -> T:
-    """The value in ``text``, a code block's too. Raises AnswerInvalid, which says what is wrong for the model to mend."""
+    """The value in ``text``, a code block's too. Raises AnswerInvalid, which tells the model what to mend."""
     if len(text) > MAX_ANSWER_BYTES:
         raise AnswerInvalid(f"the answer has {len(text)} characters, at most {MAX_ANSWER_BYTES} are read; ask for less")
     fenced = _FENCED.match(text)

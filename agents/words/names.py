@@ -24,7 +24,8 @@ CHAINS: Mapping[str, tuple[str, ...]] = {
     "polygon": ("polygon pos",),
 }
 ALL = re.compile(
-    r"(?<![a-z])(?:all|everything|entire|whole|max|maximum|the lot|every last|every bit|full (?:stack|amount|balance))(?![a-z])"
+    r"(?<![a-z])(?:all|everything|entire|whole|max|maximum|the lot|every last|every bit"
+    r"|full (?:stack|amount|balance))(?![a-z])"
     "|全部|所有|全都|全额|一切|统统",
     re.IGNORECASE,
 )

@@ -13,7 +13,28 @@ from typing import Literal
 
 Unit = Literal["", "%", "$", "bps"]
 
-_ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SMALL = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 10 * i for i, word in enumerate(_TENS)}
 _LARGE = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
@@ -34,12 +55,13 @@ def _any_of(words: object) -> str:
 
 _WORD = _any_of((*_SMALL, *_LARGE))
 _LATIN_SCALES = [name for name in _SCALES if name.isascii()]
-# What may not follow digits at once, where a symbol may ("5usdc"): a time, an ordinal, a symbol that begins with a digit.
+# What may not follow digits at once, where a symbol may ("5usdc"): a time, an ordinal, a symbol with a digit before.
 _NO_SYMBOL = r"[a-z](?![a-z])|(?:(?:min|hr|hour|day|week|mo|month|yr|year)s?|[ap]m|st|nd|rd|th|inch)(?![a-z])"
 _NUMBER = re.compile(
     rf"""
     (?P<share>(?<![a-z])(?:
-        (?P<half_a>half\s+an?) | (?P<half>half) | (?P<quarters>(?:a|one|three)\s+quarters?) | (?P<tenth>(?:a|one)\s+tenth)
+        (?P<half_a>half\s+an?) | (?P<half>half)
+        | (?P<quarters>(?:a|one|three)\s+quarters?) | (?P<tenth>(?:a|one)\s+tenth)
     )(?![a-z]))
     | 百分之(?P<han_percent>[{HAN}]+|[0-9]+(?:\.[0-9]+)?)
     | (?P<below>[二四五十])分之(?P<above>[{HAN}]) | (?P<tenths>[一二两三四五六七八九])成(?!交|为|功|本)
@@ -49,7 +71,8 @@ _NUMBER = re.compile(
         (?<![0-9a-z_.])(?<![0-9][,:-])
         (?P<digits>(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)
         (?:\s?(?P<scale>(?:{_any_of(_LATIN_SCALES)})(?![a-z])|[百千万亿]))?
-        | (?<![a-z-])(?P<words>(?:{_WORD})(?:(?:-|\s+(?:and\s+)?)(?:{_WORD}))*)(?P<and_half>\s+and\s+a\s+half)?(?![a-z-])
+        | (?<![a-z-])(?P<words>(?:{_WORD})(?:(?:-|\s+(?:and\s+)?)(?:{_WORD}))*)
+          (?P<and_half>\s+and\s+a\s+half)?(?![a-z-])
         | (?P<han>[{HAN}]+)(?!点|月|分之|成(?!交|为|功|本))
       )
       (?:\s?(?P<unit>{_any_of(_UNITS)})(?![a-z]))?
@@ -110,10 +133,7 @@ def _value(match: re.Match[str]) -> Decimal | None:
     if match["digits"]:
         scale = _SCALES[match["scale"].lower()] if match["scale"] else 1
         return Decimal(match["digits"].replace(",", "")) * scale
-    if match["han"]:
-        number = han_number(match["han"])
-    else:
-        number = english_number(match["words"])
+    number = han_number(match["han"]) if match["han"] else english_number(match["words"])
     if number is None:
         return None
     return number + Decimal("0.5") if match["and_half"] else Decimal(number)

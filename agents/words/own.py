@@ -1,6 +1,6 @@
 """Which of the words in a message are its sender's own: what they quote, forward or read out is somebody else's.
 
-It errs to one side: words of the user's that are taken for a stranger's cost a question back, the other way round money.
+It errs to one side: the user's words taken for a stranger's cost a question back, the other way round money.
 So a quotation reaches from its first mark to the last, for what is quoted may have such marks itself, and a header
 ("memo:") claims all that follows it.
 """

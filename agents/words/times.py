@@ -37,7 +37,10 @@ _DATES = (
     (re.compile(r"(?<![0-9-])(20[0-9]{2})-([01][0-9])-([0-3][0-9])(?![0-9-])"), "ymd"),
     (re.compile(r"(20[0-9]{2})年([0-9]{1,2})月([0-9]{1,2})[日号]"), "ymd"),
     (re.compile(rf"(?<![a-z]){_MONTH}\s+([0-9]{{1,2}})(?:st|nd|rd|th)?,?\s+(20[0-9]{{2}})", re.IGNORECASE), "mdy"),
-    (re.compile(rf"(?<![0-9])([0-9]{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH},?\s+(20[0-9]{{2}})", re.IGNORECASE), "dmy"),
+    (
+        re.compile(rf"(?<![0-9])([0-9]{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH},?\s+(20[0-9]{{2}})", re.IGNORECASE),
+        "dmy",
+    ),
 )  # fmt: skip
 
 

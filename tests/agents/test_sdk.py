@@ -1,4 +1,4 @@
-"""The client against a real gateway: broken streams go on as they began, refusals are waited out, answers have types."""
+"""The client against a real gateway: broken streams go on, refusals are waited out, answers have types."""
 
 from __future__ import annotations
 
