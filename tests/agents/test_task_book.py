@@ -53,7 +53,7 @@ def test_a_crash_before_the_payment_leaves_a_task_that_is_paid_for_later(tmp_pat
     async def scene() -> None:
         async with market(tmp_path) as (there, client, terms):
             before = await there.currency.balance(CLIENT.address)
-            create, client.create = client.create, _crash  # type: ignore[method-assign]
+            create, client.create = client.create, _crash  # type: ignore[method-assign,assignment]
             with pytest.raises(InterruptedError):
                 await TaskBook(tmp_path / "tasks").submit(client, "order 1", SPEC, terms)
             assert await there.currency.balance(CLIENT.address) == before

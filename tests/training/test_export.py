@@ -62,7 +62,8 @@ def oracle_mtp_logits(folder: Path, token_ids: Tensor) -> Tensor:
     prefix = f"model.layers.{num_layers}"
 
     def norm(x: Tensor, name: str) -> Tensor:
-        return x * (x.square().mean(-1, keepdim=True) + eps).rsqrt() * source.tensor(f"{prefix}.{name}.weight")
+        scale: Tensor = (x.square().mean(-1, keepdim=True) + eps).rsqrt()
+        return x * scale * source.tensor(f"{prefix}.{name}.weight")
 
     states = main(token_ids, output_hidden_states=True).hidden_states[-1]  # normed
     embedding = source.tensor(f"{prefix}.embed_tokens.weight")[token_ids[:, 1:]]
