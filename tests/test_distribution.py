@@ -45,7 +45,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def product_modules() -> set[str]:
     modules = {f"moray/{path.relative_to(ROOT)}" for name in FOLDERS for path in (ROOT / name).rglob("*.py")}
-    modules |= {f"moray/{path.relative_to(ROOT)}" for path in (ROOT / "contracts" / "abi").glob("*.json")}
+    for pattern in ("contracts/abi/*.json", "agents/prompts/*.md", "training/configs/*.yaml"):
+        modules |= {f"moray/{path.relative_to(ROOT)}" for path in ROOT.glob(pattern)}
     source = ROOT / "src"
     for pattern in ("*.py", "cli/*.py", "py.typed"):
         modules |= {path.relative_to(source).as_posix() for path in (source / "moray").glob(pattern)}
