@@ -15,14 +15,14 @@ from pydantic_ai import Agent, NativeOutput
 from pydantic_ai.exceptions import AgentRunError
 from pydantic_ai.models import Model
 
-from moray.actions import Action, action_schema, canonical, parse_answer
+from moray.actions import Action, action_schema, canonical, parse_action, parse_answer
 from moray.agents.grounding import ungrounded
 from moray.agents.prompt_files import read_prompt
 from moray.agents.sdk.answers import Message, Sampling
 from moray.agents.sdk.client import AsyncMoray
 from moray.agents.sdk.typed import response_format
 from moray.agents.words.own import MAX_SAID_CHARS
-from moray.errors import AnswerInvalid, BadInput, GatewayRefused
+from moray.errors import AnswerInvalid, BadAction, BadInput, GatewayRefused
 from moray.quoting import quoted
 
 HOUSE_MODEL = "elver"
@@ -79,7 +79,7 @@ async def propose(said: Sequence[str], client: AsyncMoray) -> Proposal:
         if error.param != "response_format":
             raise
         answer = await client.chat(messages, sampling)  # a server that does not constrain
-    action, sentence = parse_answer(answer.text.strip())
+    action, sentence = _read(answer.text.strip())
     return Proposal(action, quoted(sentence), answer.model, "" if is_house else prompt.digest)
 
 
@@ -99,6 +99,14 @@ async def check(said: Sequence[str], action: Action, model: Model | None = None)
     except AgentRunError as error:
         raise AnswerInvalid(f"the second check gave no judgement: {quoted(str(error))}; ask again") from None
     return Verdict(True) if judgement.agrees else Verdict(False, (quoted(judgement.why) or "it does not say why",))
+
+
+def _read(text: str) -> tuple[Action, str]:
+    """A constrained answer is the action alone, line ends in its JSON too; another goes on behind its first line."""
+    try:
+        return parse_action(text), ""
+    except BadAction:
+        return parse_answer(text)
 
 
 def _check_size(said: Sequence[str]) -> None:
