@@ -45,6 +45,12 @@ class World:
     async def stop_mining(self) -> None:
         await self.ask("evm_setAutomine", False)
 
+    async def have_waiting(self, count: int) -> None:
+        """Until so many transactions wait to be mined: an intent is called sent before its bytes are out."""
+        async with asyncio.timeout(60.0):
+            while as_int((await self.ask("txpool_status"))["pending"]) < count:  # noqa: ASYNC110 - of the chain
+                await asyncio.sleep(0.02)
+
     async def minted(self, number: int) -> int:
         return await self.currency.balance(payee(number))
 

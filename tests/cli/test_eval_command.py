@@ -74,6 +74,7 @@ def _ray_pids() -> set[int]:
 
 
 @pytest.mark.integration
+@pytest.mark.long
 def test_a_network_is_started_measured_and_ended(elver: Path) -> None:
     """A sharded model against the checkpoint it was made of: through a network or not, they agree to the bit."""
     before = _ray_pids()

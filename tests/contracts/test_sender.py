@@ -164,6 +164,7 @@ def test_storage_that_is_emptied_after_the_estimate_leaves_gas_enough(play: Call
             for amount in (0, 7):
                 outbox.put(f"approve {amount}", 31337, SIGNER.address, here.currency.approve(spender, amount))
                 await until(outbox, f"approve {amount}", lambda state: state.status is IntentStatus.SENT)
+            await here.have_waiting(2)
             await mine_until_ended(here, outbox, "approve 0", "approve 7")
             both = [await outbox.wait(f"approve {amount}") for amount in (0, 7)]
             assert both[0].block_hash == both[1].block_hash
