@@ -61,14 +61,16 @@ bench: $(STAMP) $(TOOLS)  ## every benchmark, a table of claims; each one's JSON
 soak: $(STAMP)   ## half an hour at saturation: does anything grow?
 	$(RUN)/python benchmarks/soak.py
 
-demo: $(STAMP) $(TOOLS)  ## a whole network on this machine, streaming tokens
+demo: $(STAMP) $(TOOLS)  ## a whole network on this machine: chain, nodes, the house model, a paid task
 	@$(RUN)/moray demo
 
 # Interrupted, it goes on where it was.
 elver: $(STAMP)  ## make the house model again: hours of training, then integer experts in models/elver
 	$(RUN)/moray train training/configs/elver.yaml
-	rm -rf models/elver
-	$(RUN)/moray model quantize build/elver/model models/elver
+	rm -rf build/elver/int8
+	$(RUN)/moray model quantize build/elver/model build/elver/int8
+	rm build/elver/int8/shard-journal.json
+	cp build/elver/int8/* models/elver/
 
 clean:           ## remove the virtual environment and caches
 	rm -rf $(VENV) node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

@@ -48,7 +48,7 @@ def unseen(items: Iterable[T], what: str, total: int) -> Iterable[T]:
 def test_known_replies_are_scored_to_the_last_one(elver: ModelSource) -> None:
     """Free, it is always right; constrained, wrong in all swaps; to bad input, it sends everything to eve."""
     chosen = held_out(0, PER_LANGUAGE)
-    plan = Plan(PER_LANGUAGE, seed=0, others={}, mtp=None, num_shown=100, concurrency=4)
+    plan = Plan(PER_LANGUAGE, seed=0, wording="held-out", others={}, mtp=None, num_shown=100, concurrency=4)
     with serving(Known(elver.model_id, chosen.requests).answer) as server:
         report = evaluate_model(elver, server.url, "a list of answers", plan, unseen)
     swaps = {
@@ -134,7 +134,7 @@ def test_a_dense_model_stands_beside_it_on_the_same_examples(
 ) -> None:
     monkeypatch.setattr(asking, "MAX_ANSWER_TOKENS", 12)  # random weights say nothing anyway
     dense = open_measurable(write_tiny_dense(tmp_path / "dense"))
-    plan = Plan(2, seed=1, others={"dense": dense}, mtp=elver, num_shown=0, concurrency=8)
+    plan = Plan(2, seed=1, wording="known", others={"dense": dense}, mtp=elver, num_shown=0, concurrency=8)
     report = evaluate_model(elver, gateway.url, "one process", plan, unseen)
     ours, theirs = report.models
     assert (ours.label, theirs.label, theirs.model_id) == ("elver", "dense", dense.model_id)

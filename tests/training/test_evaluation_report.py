@@ -64,14 +64,15 @@ def report() -> Report:
     return Report(
         seed=0,
         per_language=100,
+        wording="held-out",
         models=(
             ModelReport(label="elver", numeric_class="int8", through="a network of 2 nodes", load=load, **common),
             ModelReport(label="dense", numeric_class="float32", through="one process", load=(), **common),
         ),
         differences=(Difference(against="dense", decoding="free", language="en", only_this=4, only_other=1, num=100),),
         bad_input=(
-            BadInputCount(decoding="free", kind="emoji", num=30, unasked=1, refused=0, no_action=2),
-            BadInputCount(decoding="free", kind="huge", num=10, unasked=0, refused=10, no_action=0),
+            BadInputCount(decoding="free", kind="emoji", num=30, unasked=1, past_check=0, refused=0, no_action=2),
+            BadInputCount(decoding="free", kind="huge", num=10, unasked=0, past_check=0, refused=10, no_action=0),
         ),
         mtp_acceptance=Rate(hits=850, num=1000),
         mistakes=(Mistake(decoding="free", kind="move", request="a", expected="b", got="c"),),
@@ -93,7 +94,7 @@ def test_tables_have_a_cell_for_every_column_and_sum_bad_input(report: Report) -
     assert len(made) == 7
     assert all(len(row) == len(table.columns) for table in made.values() for row in table.rows)
     (bad,) = [table for title, table in made.items() if title.startswith("Bad input")]
-    assert bad.rows[-1] == ("free", "all", "40", "1", percent(Rate(hits=1, num=40)), "10", "2")
+    assert bad.rows[-1] == ("free", "all", "40", "1", percent(Rate(hits=1, num=40)), "0", "10", "2")
     exact = made["Exact match of the whole action on held-out wording"]
     assert [row[0] for row in exact.rows] == ["elver", "dense"]
     assert exact.rows[0][4:] == ("97.0% (91.5 to 99.0)", percent(Rate(hits=9, num=10)), "-", "100")

@@ -22,7 +22,7 @@ from moray.training.evaluation.measuring import (
     mtp_acceptance,
     read_and_report,
 )
-from moray.training.evaluation.report import DECODINGS, Difference, ModelReport, Report
+from moray.training.evaluation.report import DECODINGS, Difference, ModelReport, Report, Wording
 from moray.training.model import load_model
 
 
@@ -32,6 +32,7 @@ class Plan:
 
     per_language: int
     seed: int
+    wording: Wording
     others: Mapping[str, ModelSource]  # by label, answered in this process
     mtp: ModelSource | None  # a float checkpoint whose MTP head is measured
     num_shown: int  # wrong answers of each decoding
@@ -41,7 +42,7 @@ class Plan:
 def evaluate_model(source: ModelSource, url: str, through: str, plan: Plan, track: Track) -> Report:
     """``url`` is of a gateway that serves ``source``; ``through`` says what it stands for. Raises BadSetting when it
     serves something else, DownloadFailed when it fails, and what loading a model raises."""
-    chosen = held_out(plan.seed, plan.per_language)
+    chosen = held_out(plan.seed, plan.per_language, "train" if plan.wording == "known" else "heldout")
     gateway = find_gateway(url, source, plan.concurrency)
     name, cases = source.folder.absolute().name, list(bad_inputs(plan.seed))
     answered = ask_requests(gateway, chosen, name, track)
@@ -59,6 +60,7 @@ def evaluate_model(source: ModelSource, url: str, through: str, plan: Plan, trac
     return Report(
         seed=plan.seed,
         per_language=plan.per_language,
+        wording=plan.wording,
         models=tuple(models),
         differences=tuple(apart),
         bad_input=tuple(

@@ -1,4 +1,5 @@
-"""What is measured on: examples whose templates and words were never trained on (``data.grammar``)."""
+"""What is measured on: examples whose templates and words were never trained on (``data.grammar``), or beside them
+fresh examples of those that were."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from moray.training.data.examples import Example, examples
+from moray.training.data.grammar import Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +16,12 @@ class HeldOut:
     plain: tuple[Example, ...]  # text alone, met on the way
 
 
-def held_out(seed: int, per_language: int) -> HeldOut:
+def held_out(seed: int, per_language: int, split: Split = "heldout") -> HeldOut:
     """The first ``per_language`` requests of each language, and the plain text between them: the same for the same
     seed and number."""
     left = Counter(en=per_language, zh=per_language)
     requests, plain = list[Example](), list[Example]()
-    stream = examples(seed, "heldout")
+    stream = examples(seed, split)
     while left.total():
         example = next(stream)
         if example.action is None:

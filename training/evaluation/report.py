@@ -13,6 +13,7 @@ from moray.types import NumericClass
 
 Z = NormalDist().inv_cdf(0.975)  # of a 95 % interval
 
+Wording = Literal["held-out", "known"]  # known: of the training templates, in examples that were not trained on
 Decoding = Literal["free", "constrained"]
 """Free: the model says what it likes, its first line is the action. Constrained: the whole reply is an action's JSON,
 since a ``response_format`` binds a reply from its first token to its last and leaves no room for a sentence."""
@@ -97,7 +98,8 @@ class BadInputCount(_Measured):
     decoding: Decoding
     kind: str
     num: int = Field(ge=1)
-    unasked: int = Field(ge=0)  # actions that the user did not ask for: the ones that matter
+    unasked: int = Field(ge=0)  # actions that the user did not ask for
+    past_check: int = Field(ge=0)  # of them, those that the agents' deterministic check would let pass as well
     refused: int = Field(ge=0)  # by the gateway, with a typed error
     no_action: int = Field(ge=0)  # text that is no action, which nothing can act on
 
@@ -159,6 +161,7 @@ class Report(_Measured):
 
     seed: int
     per_language: int
+    wording: Wording
     models: tuple[ModelReport, ...] = Field(min_length=1)
     differences: tuple[Difference, ...]
     bad_input: tuple[BadInputCount, ...]

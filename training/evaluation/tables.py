@@ -42,7 +42,7 @@ def _matches(report: Report) -> Table:
         for model in report.models
         for match in model.matches
     ]  # fmt: skip
-    title = "Exact match of the whole action on held-out wording (95 % interval)"
+    title = f"Exact match of the whole action on {report.wording} wording (95 % interval)"
     return Table(title, ("model", "through", "decoding", "language", *FIRST_GROUPS, "examples"), tuple(rows))
 
 
@@ -70,10 +70,14 @@ def _bad_input(report: Report) -> Table:
         counts = [count for count in report.bad_input if count.decoding == decoding]
         for kind, part in [*((count.kind, [count]) for count in counts), ("all", counts)]:
             num, unasked = sum(count.num for count in part), sum(count.unasked for count in part)
+            past_check = sum(count.past_check for count in part)
             refused, no_action = sum(count.refused for count in part), sum(count.no_action for count in part)
             rate = percent(Rate(hits=unasked, num=num))
-            rows.append((decoding, kind, str(num), str(unasked), rate, str(refused), str(no_action)))
-    columns = ("decoding", "kind", "cases", "unasked", "rate", "refused by the gateway", "no action")
+            counted = map(str, (past_check, refused, no_action))
+            rows.append((decoding, kind, str(num), str(unasked), rate, *counted))
+    columns = (
+        "decoding", "kind", "cases", "unasked", "rate", "past the check too", "refused by the gateway", "no action"
+    )  # fmt: skip
     return Table("Bad input: actions that the user did not ask for", columns, tuple(rows))
 
 
@@ -84,7 +88,7 @@ def _perplexity(report: Report) -> Table:
         for one in model.perplexity
     )
     columns = ("model", "text", "language", "per token", "per byte", "tokens")
-    return Table("Perplexity on held-out text", columns, rows)
+    return Table(f"Perplexity on text of {report.wording} wording", columns, rows)
 
 
 def _load(report: Report) -> Table:
@@ -94,7 +98,7 @@ def _load(report: Report) -> Table:
         for layer in model.load
     )
     columns = ("model", "layer", "busiest expert to the mean", "which")
-    return Table("Expert load on held-out text", columns, rows)
+    return Table(f"Expert load on text of {report.wording} wording", columns, rows)
 
 
 def _mtp(report: Report) -> Table:

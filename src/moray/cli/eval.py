@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 from rich.console import Console
@@ -44,8 +44,12 @@ def evaluate(
         typer.Option("--mtp", metavar="DIR", help="Measure the MTP head of this float checkpoint."),
     ] = None,
     examples: Annotated[
-        int, typer.Option("--examples", min=1, max=1_000_000, help="Held-out requests of each language.")
+        int, typer.Option("--examples", min=1, max=1_000_000, help="Requests of each language.")
     ] = 1000,
+    wording: Annotated[
+        Literal["held-out", "known"],
+        typer.Option("--wording", help="Templates and words never trained on, or fresh examples of those that were."),
+    ] = "held-out",
     is_quick: Annotated[bool, typer.Option("--quick", help=f"{QUICK} of them.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same examples.")] = 0,
     nodes: Annotated[int, typer.Option("--nodes", min=1, max=64, help="Expert nodes to start.")] = 2,
@@ -59,7 +63,7 @@ def evaluate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure MODEL on held-out requests, bad input and text, with its experts on the nodes of a network."""
+    """Measure MODEL on requests, bad input and text, with its experts on the nodes of a network."""
     from moray.training.evaluation.evaluation import Plan, evaluate_model
     from moray.training.evaluation.measuring import open_measurable, open_with_mtp
     from moray.training.evaluation.tables import markdown
@@ -70,6 +74,7 @@ def evaluate(
     plan = Plan(
         per_language=QUICK if is_quick else examples,
         seed=seed,
+        wording=wording,
         others={label: open_measurable(folder) for label, folder in labelled(against or ()).items()},
         mtp=open_with_mtp(mtp) if mtp is not None else None,
         num_shown=show_errors,
