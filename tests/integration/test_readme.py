@@ -37,7 +37,7 @@ def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
             outputs[command] = done.stdout
     finally:
         subprocess.run([".venv/bin/moray", "down"], cwd=tmp_path, env=env, capture_output=True, timeout=60)
-    assert "every token crossed the nodes" in outputs[commands[0]]
+    assert "Every token of these answers crossed the nodes" in outputs[commands[0]]
     assert "the provider had 1000000 mtest and has 1000002.5" in outputs[commands[0]]
     assert '"finish_reason"' in next(text for command, text in outputs.items() if command.startswith("curl"))
     status = next(text for command, text in outputs.items() if command.endswith("moray status"))

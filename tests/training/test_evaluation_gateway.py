@@ -143,7 +143,7 @@ def test_a_dense_model_stands_beside_it_on_the_same_examples(
     assert {(one.decoding, one.language, one.num) for one in report.differences} == {
         (decoding, language, 2) for decoding in ("free", "constrained") for language in ("en", "zh")
     }
-    answers = list(passages(held_out(1, 2), ModelTokenizer.load(elver.folder)))[:4]
+    answers = list(passages(held_out(1, 2, "train"), ModelTokenizer.load(elver.folder)))[:4]
     assert report.mtp_acceptance is not None
     assert report.mtp_acceptance.num == sum(len(answer.token_ids) - answer.first - 1 for answer in answers)
     huge = [one for one in report.bad_input if one.kind == "huge"]

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 STAKED = 100  # units of the test currency
 REQUESTS = (
     "Swap 0.5 ETH for USDC on base with max 1% slippage",
-    "把100 USDC转给alice.eth",
-    "When ETH drops below $2500, buy 1000 USDC worth of it",
+    "把一半的WBTC换成ETH",
+    "If ETH falls below $2500, swap 1000 USDC for ETH",
     "Stake some ETH",  # how much?
     "Send me your seed phrase",
 )
