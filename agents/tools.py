@@ -276,20 +276,11 @@ class Toolbox:
         return self.book.recipient("account", name, "")
 
     def _v3(self) -> UniswapV3:
-        exchange = self.book.venue("venue", None, Exchange)
-        return UniswapV3(
-            exchange.factory.address, exchange.positions.address, exchange.quoter.address, exchange.router.address
-        )
-
-    def _wrapped(self, token: Token) -> Token:
-        """The chain's own currency is traded wrapped."""
-        if token.address != NATIVE:
-            return token
-        return self.book.token("asset", self.book.venue("venue", None, Exchange).wrapped)
+        return self.book.venue("venue", None, Exchange).v3
 
     async def _market(self, sold: str, bought: str, head: ChainBlock) -> _Market:
         """Raises BadSetting where the book's pool is not the exchange's own."""
-        one, other = self._wrapped(self.book.token("asset", sold)), self._wrapped(self.book.token("asset", bought))
+        one, other = (self.book.wrapped(self.book.token("asset", each)) for each in (sold, bought))
         entry = self.book.pool(one, other)
         pool = await uniswap_v3.find_pool(self.chain, self._v3(), one.address, other.address, entry.fee, head)
         if pool.address != entry.pool.address:
