@@ -7,7 +7,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from moray.actions import Action, AddLiquidity, Deposit, RemoveLiquidity, Stake, Swap, Transfer, Unstake, Withdraw
+from moray.actions import (
+    Action,
+    AddLiquidity,
+    Deposit,
+    Quote,
+    RemoveLiquidity,
+    Stake,
+    Swap,
+    Transfer,
+    Unstake,
+    Withdraw,
+)
 from moray.agents.names import AddressBook, Exchange, Pool, Site, Staking, Token, Vault
 from moray.agents.plan import NATIVE, Allowance
 from moray.agents.planning.amounts import base_units
@@ -15,6 +26,7 @@ from moray.agents.planning.holdings import vault_amount
 from moray.agents.planning.liquidity import liquidity_tokens
 from moray.agents.planning.swap import swap_amount
 from moray.agents.planning.world import PlanSettings, VaultView, World
+from moray.agents.planning.worth import quote_tokens
 from moray.agents.prices import Market
 from moray.contracts import erc20, erc4626, unbonding_stake, uniswap_v2, uniswap_v3
 from moray.contracts.chain import Chain, ChainBlock
@@ -28,8 +40,8 @@ from moray.ethereum import keccak
 async def read_world(
     chain: Chain, book: AddressBook, owner: str, action: Action, settings: PlanSettings | None = None
 ) -> World:
-    """As far as ``action`` needs it. Raises PlanRefused where the address book lacks something, and ChainError, among
-    them EndpointsDisagree."""
+    """As far as ``action`` needs it; ``owner`` may be "" for a quote. Raises PlanRefused where the address book lacks
+    something, and ChainError, among them EndpointsDisagree."""
     if book.chain_id != chain.chain_id:
         raise WrongChain(
             f"the address book is of chain {book.chain_id}, the endpoint of {chain.chain_id}; name another"
@@ -60,6 +72,8 @@ class _Reader:
                 await self._staking(action)
             case AddLiquidity() | RemoveLiquidity():
                 await self._liquidity(action)
+            case Quote():
+                await self._quote(action)
             case _:
                 pass
         return self._world
@@ -119,6 +133,14 @@ class _Reader:
         if made != pool.address:  # positions are put into the exchange's own, whatever the book says
             raise PriceDoubtful(f"the exchange's pool is {made}, not {pool.address}; correct the address book")
         self._world = replace(self._world, positions=await self._positions(venue.v3, pool))
+
+    async def _quote(self, action: Quote) -> None:
+        """Without an account there is no balance: an amount that is a share of one then comes to nothing."""
+        pay, get = quote_tokens(action, self._book)
+        if self._world.owner:
+            await self._tokens(action.pay)
+        await self._market(self._book.pool(pay, get))
+        await self._dollars(action.pay, action.amount or "")
 
     # -- pieces -------------------------------------------------------------------------------------------------------
 

@@ -43,9 +43,9 @@ class SwapRole:
 class Meaning:
     """``receivers``: who gets what comes out. ``inner``: calls of the same contract within this one. ``is_uncounted``:
     it moves money, or lets others move it, in ways that no amount in it bounds. ``minimums``: what must at least be
-    taken or given; of several at least one is above 0. ``pinned``: what a rule must name (``where``: a value, or one_of), for
-    whose money moves at which price hangs on it. ``pays``: the amounts that it takes of assets that it does not name: a
-    rule says which they are (``spends``)."""
+    taken or given; of several at least one is above 0. ``pinned``: what a rule must name (``where``: a value, or
+    one_of), for whose money moves at which price hangs on it. ``pays``: the amounts that it takes of assets that it
+    does not name: a rule says which they are (``spends``)."""
 
     spends: tuple[SpendRole, ...] = ()
     allows: tuple[AllowRole, ...] = ()
