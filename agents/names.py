@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from moray.actions import Asset, Chain, Decimal, Name
 from moray.agents.plan import NATIVE
 from moray.contracts.addresses import Address
+from moray.contracts.uniswap_v3 import UniswapV3
 from moray.errors import BadSetting, LookAlike, NameUnknown, NotPlanned
 from moray.ethereum import to_checksum_address
 from moray.quoting import quoted
@@ -58,6 +59,10 @@ class Exchange(_Entry):
     factory: Site
     positions: Site
     wrapped: Asset
+
+    @property
+    def v3(self) -> UniswapV3:
+        return UniswapV3(self.factory.address, self.positions.address, self.quoter.address, self.router.address)
 
 
 class Vault(_Entry):
@@ -181,11 +186,15 @@ class AddressBook(_Entry):
             raise NameUnknown(slot, f"the address book has no such venue {quoted(name)}; add it, or name another")
         return found
 
-    def erc20(self, token: Token) -> str:
-        """Its address or, of the chain's own currency, that of what an exchange wraps it into. Raises NameUnknown."""
+    def wrapped(self, token: Token) -> Token:
+        """As an exchange has it: of the chain's own currency, what it is wrapped into. Raises NameUnknown."""
         if token.address != NATIVE:
-            return token.address
-        return self.token("venue", self.venue("venue", None, Exchange).wrapped).address
+            return token
+        return self.token("venue", self.venue("venue", None, Exchange).wrapped)
+
+    def erc20(self, token: Token) -> str:
+        """The address of ``wrapped``."""
+        return self.wrapped(token).address
 
     def pool(self, one: Token, other: Token) -> Pool:
         """Of two tokens; the chain's own currency counts as what it is wrapped into. Raises NameUnknown."""

@@ -16,15 +16,18 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from moray.actions import Asset, Decimal, Name, action_schema, canonical, parse_action
+from moray.actions import Action, Asset, Decimal, Name, Quote, action_schema, canonical, parse_action
 from moray.agents.names import AddressBook, Exchange, Pool, Staking, Token, Vault
 from moray.agents.plan import NATIVE
 from moray.agents.planning.amounts import base_units, shown
+from moray.agents.planning.planner import plan
+from moray.agents.planning.read_world import read_world
+from moray.agents.planning.worth import worth
 from moray.contracts import erc20, erc4626, unbonding_stake, uniswap_v2, uniswap_v3
 from moray.contracts.chain import Chain, ChainBlock
 from moray.contracts.multicall import MULTICALL3, native_balance, read_all
 from moray.contracts.uniswap_v3 import UniswapV3
-from moray.errors import BadSetting
+from moray.errors import BadSetting, NotPlanned, PlanRefused
 
 MEAN_WINDOW_S = 1800  # of the time-weighted price
 MAX_POSITIONS = 20  # that are looked at
@@ -123,19 +126,24 @@ class Gas(_Answer):
 
 
 class Proposal(BaseModel):
-    """An action that was read and found well-formed. Nothing was signed, sent or decided."""
+    """An action that was read and found well-formed. Nothing was signed, sent or decided. ``plan``: lines that say what
+    would be done for the account, or what a quote comes to; ``not_planned``: why there are none."""
 
     action: dict[str, Any]
+    plan: list[str] = []
+    not_planned: str = ""
     is_executed: Literal[False] = False
     note: str = "a proposal only: the user, a simulation and the signer's policy decide what becomes of it"
 
 
 @dataclass(frozen=True, slots=True)
 class Toolbox:
-    """Of one chain and one address book; what the book does not name is refused. All raise MorayError."""
+    """Of one chain and one address book; what the book does not name is refused. ``owner``: the account that proposals
+    are planned for, "" for none. All raise MorayError."""
 
     chain: Chain
     book: AddressBook
+    owner: str = ""
     multicall: str = MULTICALL3
 
     def __post_init__(self) -> None:
@@ -267,29 +275,33 @@ class Toolbox:
 
     async def propose(self, action: dict[str, Any]) -> Proposal:
         """Hand in an action, for example {"do":"swap","pay":"ETH","get":"USD","amount":"1"}. It is checked for its form
-        and given back; nothing is signed or sent."""
-        return Proposal(action=json.loads(canonical(parse_action(json.dumps(action, ensure_ascii=False)))))
+        and given back, with what would be done if the user agreed; nothing is signed or sent."""
+        wanted = parse_action(json.dumps(action, ensure_ascii=False))
+        told = json.loads(canonical(wanted))
+        try:
+            return Proposal(action=told, plan=list(await self._lines(wanted)))
+        except PlanRefused as error:
+            return Proposal(action=told, not_planned=str(error))
 
     # -- inside -------------------------------------------------------------------------------------------------------
+
+    async def _lines(self, action: Action) -> tuple[str, ...]:
+        """Raises PlanRefused."""
+        if isinstance(action, Quote):
+            return worth(action, await read_world(self.chain, self.book, self.owner, action)).lines
+        if not self.owner:
+            raise NotPlanned("no account is named whose plan it would be; start with --owner ADDRESS")
+        return plan(action, await read_world(self.chain, self.book, self.owner, action), "a proposal").summary
 
     def _account(self, name: str) -> str:
         return self.book.recipient("account", name, "")
 
     def _v3(self) -> UniswapV3:
-        exchange = self.book.venue("venue", None, Exchange)
-        return UniswapV3(
-            exchange.factory.address, exchange.positions.address, exchange.quoter.address, exchange.router.address
-        )
-
-    def _wrapped(self, token: Token) -> Token:
-        """The chain's own currency is traded wrapped."""
-        if token.address != NATIVE:
-            return token
-        return self.book.token("asset", self.book.venue("venue", None, Exchange).wrapped)
+        return self.book.venue("venue", None, Exchange).v3
 
     async def _market(self, sold: str, bought: str, head: ChainBlock) -> _Market:
         """Raises BadSetting where the book's pool is not the exchange's own."""
-        one, other = self._wrapped(self.book.token("asset", sold)), self._wrapped(self.book.token("asset", bought))
+        one, other = (self.book.wrapped(self.book.token("asset", each)) for each in (sold, bought))
         entry = self.book.pool(one, other)
         pool = await uniswap_v3.find_pool(self.chain, self._v3(), one.address, other.address, entry.fee, head)
         if pool.address != entry.pool.address:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Context, Decimal
-from typing import Final
+from typing import Any, Final
 
 from moray.contracts.calls import Call, ExpectedEvent
 from moray.contracts.chain import Block, Chain, ChainBlock
@@ -27,6 +27,7 @@ MAX_TICK: Final = 887272
 TICK_SPACINGS: Final = {100: 1, 500: 10, 3000: 60, 10000: 200}  # by fee, in hundredths of a basis point
 Q96: Final = 2**96
 MAX_UINT128: Final = 2**128 - 1
+MAX_POSITIONS: Final = 50  # of one account that are looked at
 _SELF: Final = "0x0000000000000000000000000000000000000002"  # SwapRouter02's word for itself as recipient
 _CONTEXT: Final = Context(prec=80, rounding=ROUND_FLOOR)  # digits; 1.0001^887272 has 39 before the point
 
@@ -39,6 +40,7 @@ _COLLECT = topic("Collect(uint256,address,uint256,uint256)")
 EXACT_INPUT = "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))"
 EXACT_OUTPUT = "exactOutputSingle((address,address,uint24,address,uint256,uint256,uint160))"
 MULTICALL = "multicall(uint256,bytes[])"  # SwapRouter02: the deadline is here, not in a swap's own arguments
+MULTICALL_OF_POSITIONS = "multicall(bytes[])"
 REFUND = "refundETH()"
 UNWRAP = "unwrapWETH9(uint256,address)"
 MINT = "mint((address,address,uint24,int24,int24,uint256,uint256,uint256,uint256,address,uint256))"
@@ -147,12 +149,16 @@ async def find_pool(
 ) -> Pool:
     """Raises ContractMissing where nobody made it."""
     token0, token1 = sort_tokens(token_a, token_b)
-    ask = Read(v3.factory, "getPool(address,address,uint24) returns (address)", (token0, token1, fee))
-    address = await ask.ask(chain, block)
+    address = await pool_ask(v3, token0, token1, fee).ask(chain, block)
     if address == NOBODY:
         raise ContractMissing(f"there is no pool of {token0} and {token1} with fee {fee}; try another fee")
     spacing = await Read(address, "tickSpacing() returns (int24)").ask(chain, block)
     return Pool(address, token0, token1, fee, spacing)
+
+
+def pool_ask(v3: UniswapV3, token0: str, token1: str, fee: int) -> Read:
+    """Where the exchange has its pool of the two; nobody's address where it has none."""
+    return Read(v3.factory, "getPool(address,address,uint24) returns (address)", (token0, token1, fee))
 
 
 def pool_reads(pool: Pool) -> tuple[Read, ...]:
@@ -215,23 +221,37 @@ async def quote_exact_output(
 
 async def read_position(chain: Chain, v3: UniswapV3, token_id: int, block: Block | ChainBlock = "latest") -> Position:
     """Raises Reverted for one that is not there."""
+    return position(token_id, await position_ask(v3, token_id).ask(chain, block))
+
+
+def position_ask(v3: UniswapV3, token_id: int) -> Read:
+    """What ``position`` takes the answer of."""
     function = (
         "positions(uint256) returns "
         "(uint96,address,address,address,uint24,int24,int24,uint128,uint256,uint256,uint128,uint128)"
     )
-    found = await Read(v3.position_manager, function, (token_id,)).ask(chain, block)
-    _, _, token0, token1, fee, lower, upper, liquidity, _, _, owed0, owed1 = found
+    return Read(v3.position_manager, function, (token_id,))
+
+
+def position(token_id: int, answer: tuple[Any, ...]) -> Position:
+    _, _, token0, token1, fee, lower, upper, liquidity, _, _, owed0, owed1 = answer
     return Position(token_id, token0, token1, fee, lower, upper, liquidity, owed0, owed1)
 
 
 async def position_ids(
-    chain: Chain, v3: UniswapV3, owner: str, block: Block | ChainBlock = "latest", most: int = 50
+    chain: Chain, v3: UniswapV3, owner: str, block: Block | ChainBlock = "latest", most: int = MAX_POSITIONS
 ) -> tuple[int, ...]:
     """The first ``most`` of them: anybody can give an account positions, so there may be any number."""
-    count = await Read(v3.position_manager, "balanceOf(address) returns (uint256)", (owner,)).ask(chain, block)
-    of_owner = "tokenOfOwnerByIndex(address,uint256) returns (uint256)"
-    places = range(min(count, most))
-    return tuple([await Read(v3.position_manager, of_owner, (owner, at)).ask(chain, block) for at in places])
+    count = await num_positions_ask(v3, owner).ask(chain, block)
+    return tuple([await position_id_ask(v3, owner, at).ask(chain, block) for at in range(min(count, most))])
+
+
+def num_positions_ask(v3: UniswapV3, owner: str) -> Read:
+    return Read(v3.position_manager, "balanceOf(address) returns (uint256)", (owner,))
+
+
+def position_id_ask(v3: UniswapV3, owner: str, at: int) -> Read:
+    return Read(v3.position_manager, "tokenOfOwnerByIndex(address,uint256) returns (uint256)", (owner, at))
 
 
 # -- prices -----------------------------------------------------------------------------------------------------------
@@ -347,6 +367,19 @@ def increase_liquidity(
     summary = f"add {amounts[0]} and {amounts[1]} to position {token_id}"
     asked = (token_id, *amounts, *min_amounts, deadline)
     return outside_call(v3.position_manager, INCREASE, asked, summary=summary, proof=proof)
+
+
+def paid_in_ether(v3: UniswapV3, call: Call, amount_wei: int) -> Call:
+    """``call`` of the position manager, which wraps as much of ``amount_wei`` as it takes and sends the rest back."""
+    steps = [call.data, entry(REFUND).encode()]
+    return outside_call(
+        v3.position_manager,
+        MULTICALL_OF_POSITIONS,
+        steps,
+        summary=f"{call.summary}, in ether",
+        proof=call.expects,
+        value_wei=amount_wei,
+    )
 
 
 def decrease_liquidity(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from moray.actions import (
     Action,
+    AddLiquidity,
     Automation,
     Deposit,
     Mandate,
+    RemoveLiquidity,
     Stake,
     Swap,
     Transfer,
@@ -16,6 +18,7 @@ from moray.actions import (
 from moray.agents.plan import Plan, plan_key
 from moray.agents.planning.drafts import Draft
 from moray.agents.planning.holdings import plan_deposit, plan_stake, plan_unstake, plan_withdraw
+from moray.agents.planning.liquidity import plan_add_liquidity, plan_remove_liquidity
 from moray.agents.planning.swap import plan_swap
 from moray.agents.planning.transfer import plan_transfer
 from moray.agents.planning.world import World
@@ -26,7 +29,7 @@ def plan(action: Action, world: World, request_id: str) -> Plan:
     """``request_id``: see ``plan_key``. Raises PlanRefused."""
     if world.book.chain_id != world.chain_id:
         raise BadSetting(f"the address book is of chain {world.book.chain_id}, the endpoint of {world.chain_id}")
-    if isinstance(action, Transfer | Swap | Deposit | Withdraw | Stake | Unstake):
+    if isinstance(action, Transfer | Swap | Deposit | Withdraw | Stake | Unstake | AddLiquidity | RemoveLiquidity):
         world.book.check_chain(action.chain)
     draft = _draft(action, world)
     world.check_code()
@@ -58,6 +61,10 @@ def _draft(action: Action, world: World) -> Draft:
             return plan_stake(action, world)
         case Unstake():
             return plan_unstake(action, world)
+        case AddLiquidity():
+            return plan_add_liquidity(action, world)
+        case RemoveLiquidity():
+            return plan_remove_liquidity(action, world)
         case Automation() | Mandate():
             raise NotPlanned(f"a {action.do} is understood, but nothing here carries it out yet; do it step by step")
         case _:

@@ -7,18 +7,32 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from moray.actions import Action, Deposit, Stake, Swap, Transfer, Unstake, Withdraw
+from moray.actions import (
+    Action,
+    AddLiquidity,
+    Deposit,
+    Quote,
+    RemoveLiquidity,
+    Stake,
+    Swap,
+    Transfer,
+    Unstake,
+    Withdraw,
+)
 from moray.agents.names import AddressBook, Exchange, Pool, Site, Staking, Token, Vault
 from moray.agents.plan import NATIVE, Allowance
 from moray.agents.planning.amounts import base_units
 from moray.agents.planning.holdings import vault_amount
-from moray.agents.planning.swap import exchange_of, swap_amount
+from moray.agents.planning.liquidity import liquidity_tokens
+from moray.agents.planning.swap import swap_amount
 from moray.agents.planning.world import PlanSettings, VaultView, World
+from moray.agents.planning.worth import quote_tokens
 from moray.agents.prices import Market
 from moray.contracts import erc20, erc4626, unbonding_stake, uniswap_v2, uniswap_v3
 from moray.contracts.chain import Chain, ChainBlock
 from moray.contracts.outside import Read
 from moray.contracts.unbonding_stake import StakeState
+from moray.contracts.uniswap_v3 import Position, UniswapV3
 from moray.errors import PriceDoubtful, Reverted, WrongChain
 from moray.ethereum import keccak
 
@@ -26,8 +40,8 @@ from moray.ethereum import keccak
 async def read_world(
     chain: Chain, book: AddressBook, owner: str, action: Action, settings: PlanSettings | None = None
 ) -> World:
-    """As far as ``action`` needs it. Raises PlanRefused where the address book lacks something, and ChainError, among
-    them EndpointsDisagree."""
+    """As far as ``action`` needs it; ``owner`` may be "" for a quote. Raises PlanRefused where the address book lacks
+    something, and ChainError, among them EndpointsDisagree."""
     if book.chain_id != chain.chain_id:
         raise WrongChain(
             f"the address book is of chain {book.chain_id}, the endpoint of {chain.chain_id}; name another"
@@ -56,6 +70,10 @@ class _Reader:
                 await self._vault(action)
             case Stake() | Unstake():
                 await self._staking(action)
+            case AddLiquidity() | RemoveLiquidity():
+                await self._liquidity(action)
+            case Quote():
+                await self._quote(action)
             case _:
                 pass
         return self._world
@@ -66,12 +84,12 @@ class _Reader:
         await self._code(venue.router, venue.quoter)
         await self._market(self._book.pool(pay, get))
         await self._dollars(action.get if action.amount_of else action.pay, action.amount)
-        await self._approved(pay, venue.router.address)
+        await self._approved(pay.address, venue.router.address)
         amount, pool = swap_amount(action, self._world), self._world.market(pay, get).state.pool
         function = uniswap_v3.quote_exact_input if action.amount_of is None else uniswap_v3.quote_exact_output
         token = self._book.erc20(pay if action.amount_of is None else get)
         # By the first endpoint: a wrong quote is caught by the mean price, which all of them say.
-        quote = await function(self._chain, exchange_of(self._world), pool, token, amount, self._block)
+        quote = await function(self._chain, venue.v3, pool, token, amount, self._block)
         self._world = replace(self._world, quote=quote)
 
     async def _vault(self, action: Deposit | Withdraw) -> None:
@@ -79,7 +97,7 @@ class _Reader:
         site = self._book.venue("vault", action.vault, Vault).site
         await self._code(site)
         await self._dollars(action.asset, action.amount)
-        await self._approved(token, site.address)
+        await self._approved(token.address, site.address)
         answers = [await self._ask(each) for each in erc4626.vault_reads(site.address, self._world.owner)]
         value = await self._ask(erc4626.preview_redeem(site.address, int(answers[3])))
         state = erc4626.vault_state(site.address, answers, value)
@@ -94,9 +112,35 @@ class _Reader:
         site = self._book.venue("venue", action.venue, Staking).site
         await self._code(site)
         await self._dollars(action.asset, action.amount)
-        await self._approved(token, site.address)
+        await self._approved(token.address, site.address)
         answers = [await self._ask(each) for each in unbonding_stake.stake_reads(site.address, self._world.owner)]
         self._world = replace(self._world, stake=StakeState(site.address, *answers))
+
+    async def _liquidity(self, action: AddLiquidity | RemoveLiquidity) -> None:
+        venue = self._book.venue("venue", action.venue, Exchange)
+        one, other = liquidity_tokens(action, self._book)
+        await self._tokens(action.asset, action.other)
+        await self._code(venue.positions)
+        entry = self._book.pool(one, other)
+        await self._market(entry)
+        await self._dollars(action.asset, action.amount)
+        if isinstance(action, AddLiquidity):
+            await self._dollars(action.other, action.other_amount or "")
+            for token in (one, other):
+                await self._approved(token.address, venue.positions.address)
+        pool = self._world.market(one, other).state.pool
+        made = await self._ask(uniswap_v3.pool_ask(venue.v3, pool.token0, pool.token1, pool.fee))
+        if made != pool.address:  # positions are put into the exchange's own, whatever the book says
+            raise PriceDoubtful(f"the exchange's pool is {made}, not {pool.address}; correct the address book")
+        self._world = replace(self._world, positions=await self._positions(venue.v3, pool))
+
+    async def _quote(self, action: Quote) -> None:
+        """Without an account there is no balance: an amount that is a share of one then comes to nothing."""
+        pay, get = quote_tokens(action, self._book)
+        if self._world.owner:
+            await self._tokens(action.pay)
+        await self._market(self._book.pool(pay, get))
+        await self._dollars(action.pay, action.amount or "")
 
     # -- pieces -------------------------------------------------------------------------------------------------------
 
@@ -118,12 +162,10 @@ class _Reader:
         if amount.startswith("$") and not token.is_dollar and (dollar := self._book.dollar_of(token)) is not None:
             await self._market(self._book.pool(token, dollar))
 
-    async def _approved(self, token: Token, spender: str) -> None:
-        if token.address != NATIVE:
-            amount = await self._ask(erc20.allowance(token.address, self._world.owner, spender))
-            self._world = replace(
-                self._world, approved={**self._world.approved, Allowance(token.address, spender): amount}
-            )
+    async def _approved(self, token: str, spender: str) -> None:
+        if token != NATIVE:
+            amount = await self._ask(erc20.allowance(token, self._world.owner, spender))
+            self._world = replace(self._world, approved={**self._world.approved, Allowance(token, spender): amount})
 
     async def _market(self, entry: Pool) -> None:
         """Raises PriceDoubtful where the pool remembers less than the window, or is of other tokens than the book
@@ -153,6 +195,16 @@ class _Reader:
             min_depth=base_units(entry.min_depth, other.decimals),
         )
         self._world = replace(self._world, markets={**self._world.markets, address: market})
+
+    async def _positions(self, v3: UniswapV3, pool: uniswap_v3.Pool) -> tuple[Position, ...]:
+        """The owner's in ``pool`` with liquidity."""
+        owner, found = self._world.owner, []
+        count = await self._ask(uniswap_v3.num_positions_ask(v3, owner))
+        for at in range(min(count, uniswap_v3.MAX_POSITIONS)):
+            token_id = await self._ask(uniswap_v3.position_id_ask(v3, owner, at))
+            found.append(uniswap_v3.position(token_id, await self._ask(uniswap_v3.position_ask(v3, token_id))))
+        its = (pool.token0, pool.token1, pool.fee)
+        return tuple(each for each in found if each.liquidity and (each.token0, each.token1, each.fee) == its)
 
     async def _code(self, *sites: Site) -> None:
         codes = await asyncio.gather(*(self._chain.code_agreed(site.address, self._block) for site in sites))

@@ -13,7 +13,7 @@ from moray.agents.planning.leave import revoke
 from moray.agents.planning.world import World
 from moray.agents.prices import Market
 from moray.contracts.calls import Call
-from moray.contracts.uniswap_v3 import UniswapV3, swap_exact_input, swap_exact_output
+from moray.contracts.uniswap_v3 import swap_exact_input, swap_exact_output
 from moray.errors import NotPlanned, PriceDoubtful
 
 
@@ -46,13 +46,8 @@ def plan_swap(action: Swap, world: World) -> Draft:
     return _get(world, market, pay, get, amount, slippage_bps)
 
 
-def exchange_of(world: World) -> UniswapV3:
-    venue = world.book.venue("venue", None, Exchange)
-    return UniswapV3(venue.factory.address, venue.positions.address, venue.quoter.address, venue.router.address)
-
-
 def _pay(world: World, market: Market, pay: Token, get: Token, amount: int, slippage_bps: int) -> Draft:
-    v3, token, owner = exchange_of(world), world.book.erc20(pay), world.owner
+    v3, token, owner = world.book.venue("venue", None, Exchange).v3, world.book.erc20(pay), world.owner
     if world.quote is None or world.quote.amount_in != amount:
         raise PriceDoubtful("the exchange was not asked about just this amount; read the world anew")
     quoted, fair = world.quote.amount_out, market.fair_out(token, amount)
@@ -72,7 +67,7 @@ def _pay(world: World, market: Market, pay: Token, get: Token, amount: int, slip
 
 
 def _get(world: World, market: Market, pay: Token, get: Token, amount: int, slippage_bps: int) -> Draft:
-    v3, token, owner = exchange_of(world), world.book.erc20(get), world.owner
+    v3, token, owner = world.book.venue("venue", None, Exchange).v3, world.book.erc20(get), world.owner
     if world.quote is None or world.quote.amount_out != amount:
         raise PriceDoubtful("the exchange was not asked about just this amount; read the world anew")
     quoted, fair = world.quote.amount_in, market.fair_in(token, amount)

@@ -14,7 +14,7 @@ from moray.agents.prices import Market, PriceRules, check_market
 from moray.contracts.calls import Call
 from moray.contracts.erc4626 import VaultState
 from moray.contracts.unbonding_stake import StakeState
-from moray.contracts.uniswap_v3 import Quote
+from moray.contracts.uniswap_v3 import Position, Quote
 from moray.errors import BadSetting, CodeUnexpected, NotPlanned, PriceDoubtful
 
 MAX_DEADLINE_S = 120  # what is signed is worth nothing after it
@@ -47,8 +47,8 @@ class VaultView:
 @dataclass(frozen=True, slots=True)
 class World:
     """``balances`` by token address or "native"; ``code_hashes`` by contract address, "" where there is none;
-    ``markets`` by the address of their pool; ``quote``: what the exchange says of a swap's amount. What the action does
-    not need is not there."""
+    ``markets`` by the address of their pool; ``quote``: what the exchange says of a swap's amount; ``positions``: the
+    owner's in the action's pool that hold liquidity. What the action does not need is not there."""
 
     chain_id: int
     owner: str
@@ -63,6 +63,7 @@ class World:
     quote: Quote | None = None
     vault: VaultView | None = None
     stake: StakeState | None = None
+    positions: tuple[Position, ...] = ()
 
     @property
     def deadline(self) -> int:

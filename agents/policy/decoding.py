@@ -59,6 +59,7 @@ class Decoded:
     receivers: tuple[str, ...] = ()
     payers: tuple[str, ...] = ()
     deadline: int | None = None
+    minimums: tuple[int, ...] = ()
 
 
 def parts(data: bytes, deadline: int | None = None, depth: int = 0) -> Iterator[Part]:
@@ -112,6 +113,7 @@ def decoded(meaning: Meaning, read: Callable[[str], Any], target: str) -> Decode
         receivers=tuple(map(read, meaning.receivers)),
         payers=tuple(map(read, meaning.payers)),
         deadline=None if meaning.deadline is None else read(meaning.deadline),
+        minimums=tuple(map(read, meaning.minimums)),
     )
 
 

@@ -42,7 +42,10 @@ class SwapRole:
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """``receivers``: who gets what comes out. ``inner``: calls of the same contract within this one. ``is_uncounted``:
-    it moves money, or lets others move it, in ways that no amount in it bounds."""
+    it moves money, or lets others move it, in ways that no amount in it bounds. ``minimums``: what must at least be
+    taken or given; of several at least one is above 0. ``pinned``: what a rule must name (``where``: a value, or
+    one_of), for whose money moves at which price hangs on it. ``pays``: the amounts that it takes of assets that it
+    does not name: a rule says which they are (``spends``)."""
 
     spends: tuple[SpendRole, ...] = ()
     allows: tuple[AllowRole, ...] = ()
@@ -50,12 +53,16 @@ class Meaning:
     receivers: tuple[str, ...] = ()
     payers: tuple[str, ...] = ()  # whose money it is: must be the owner
     deadline: str | None = None
+    minimums: tuple[str, ...] = ()
+    pinned: tuple[str, ...] = ()
+    pays: tuple[str, ...] = ()
     inner: str | None = None
     is_uncounted: bool = False
 
 
 NOTHING = Meaning()
 _UNCOUNTED = Meaning(is_uncounted=True)
+_LEAST = ("params.amount0Min", "params.amount1Min")
 
 
 def _single(output: bool, has_deadline: bool) -> tuple[str, Meaning]:
@@ -123,7 +130,7 @@ _CALLS: dict[str, Meaning] = {
     "sweepToken(address token, uint256 minimum)": NOTHING,  # to the sender, as the next two
     "unwrapWETH9(uint256 minimum)": NOTHING,
     "refundETH()": NOTHING,
-    # Uniswap v3's NonfungiblePositionManager
+    # Uniswap v3's NonfungiblePositionManager. Its burn(uint256) is not here: of an ERC-20 the same bytes burn money.
     "mint((address token0, address token1, uint24 fee, int24 tickLower, int24 tickUpper, uint256 amount0Desired, "
     "uint256 amount1Desired, uint256 amount0Min, uint256 amount1Min, address recipient, uint256 deadline) "
     "params)": Meaning(
@@ -133,9 +140,18 @@ _CALLS: dict[str, Meaning] = {
         ),
         receivers=("params.recipient",),
         deadline="params.deadline",
+        minimums=_LEAST,
+        pinned=("params.fee", "params.tickLower", "params.tickUpper"),  # the pool, and where in it money is sold
+    ),
+    "increaseLiquidity((uint256 tokenId, uint256 amount0Desired, uint256 amount1Desired, uint256 amount0Min, "
+    "uint256 amount1Min, uint256 deadline) params)": Meaning(
+        deadline="params.deadline",
+        minimums=_LEAST,
+        pinned=("params.tokenId",),  # of a stranger's position it would be a gift
+        pays=("params.amount0Desired", "params.amount1Desired"),
     ),
     "decreaseLiquidity((uint256 tokenId, uint128 liquidity, uint256 amount0Min, uint256 amount1Min, "
-    "uint256 deadline) params)": Meaning(deadline="params.deadline"),
+    "uint256 deadline) params)": Meaning(deadline="params.deadline", minimums=_LEAST),
     "collect((uint256 tokenId, address recipient, uint128 amount0Max, uint128 amount1Max) params)": Meaning(
         receivers=("params.recipient",)
     ),

@@ -220,11 +220,8 @@ class _Reading:
         )
 
     def _meaning(self, rule: TermsInFile, known: Meaning | None, kind_of: Any) -> Meaning:
-        says = rule.spends is not None or rule.allows is not None or bool(rule.receivers) or rule.deadline is not None
         if known is not None and not known.is_uncounted:
-            if says or rule.unsafe_uncounted:
-                raise ValueError(f"{rule.name}: what this does is known; leave spends, allows, receivers, deadline out")
-            return known
+            return self._known(rule, known, kind_of)
         if known is not None and not rule.unsafe_uncounted:
             raise ValueError(
                 f"{rule.name}: no limit bounds what this can move; leave it out, or write unsafe_uncounted: true"
@@ -232,10 +229,7 @@ class _Reading:
         if rule.spends is None and rule.allows is None and not rule.unsafe_uncounted:
             raise ValueError(f"{rule.name}: say what it spends (spends: [] for nothing)")
         meaning = Meaning(
-            spends=tuple(
-                SpendRole(self._asset_role(rule, each.asset, kind_of), each.amount, each.to)
-                for each in rule.spends or ()
-            ),
+            spends=self._spends(rule, kind_of),
             allows=tuple(
                 AllowRole(self._asset_role(rule, each.asset, kind_of), each.amount, each.spender)
                 for each in rule.allows or ()
@@ -251,6 +245,27 @@ class _Reading:
             if not re.fullmatch(rf"{prefix}[0-9]*", kind_of(path) or ""):
                 raise ValueError(f"{rule.name}: {path} is no argument of type {prefix}")
         return meaning
+
+    def _known(self, rule: TermsInFile, known: Meaning, kind_of: Any) -> Meaning:
+        """What a well-known function does, with what a rule must say of it."""
+        says = rule.allows is not None or bool(rule.receivers) or rule.deadline is not None or rule.unsafe_uncounted
+        if says or (rule.spends is not None and not known.pays):
+            raise ValueError(f"{rule.name}: what this does is known; leave spends, allows, receivers, deadline out")
+        for path in known.pinned:
+            bound = rule.where.get(path)
+            if bound is None or (not isinstance(bound, str) and bound.equal is None and bound.one_of is None):
+                raise ValueError(f"{rule.name}: say in `where` which {path} it may be: a value, or one_of")
+        if not known.pays:
+            return known
+        spends = self._spends(rule, kind_of)
+        if sorted((each.amount, each.to) for each in spends) != [(path, None) for path in known.pays]:
+            raise ValueError(f"{rule.name}: say in `spends` of which asset {' and '.join(known.pays)} are")
+        return replace(known, spends=spends)
+
+    def _spends(self, rule: TermsInFile, kind_of: Any) -> tuple[SpendRole, ...]:
+        return tuple(
+            SpendRole(self._asset_role(rule, each.asset, kind_of), each.amount, each.to) for each in rule.spends or ()
+        )
 
     def _asset_role(self, rule: TermsInFile, text: str, kind_of: Any) -> str:
         """An asset's address, or the path of an argument that names it."""

@@ -63,6 +63,8 @@ def _check_terms(policy: Policy, terms: Terms, does: Decoded, read: Callable[[st
     for allowance in does.allowances:
         if allowance.amount and allowance.spender not in terms.spenders:
             raise Refusal("spender_refused", f"{allowance.spender} is no spender that the rule names", terms.name)
+    if does.minimums and not any(does.minimums):
+        raise Refusal("no_minimum", "it accepts any price; at least one of its minimums must be above 0", terms.name)
     if does.deadline is not None and not now < does.deadline <= now + terms.max_deadline_s:
         raise Refusal("deadline_refused", f"the deadline must be within {terms.max_deadline_s} s from now", terms.name)
 

@@ -538,3 +538,170 @@ def test_a_permit_that_a_rule_names_is_counted_and_never_unlimited() -> None:
     assert ask(permit(MAX), policy).code == "unlimited_approval"
     assert ask(permit(1, MALLORY), policy).code == "spender_refused"
     assert ask(permit(501 * USD), policy).code == "allowance_too_high"
+
+
+# -- liquidity --------------------------------------------------------------------------------------------------------
+
+POSITIONS = "0x0165878A594ca255338adfa4d48449f69242Eb8F"
+MINT = "mint((address,address,uint24,int24,int24,uint256,uint256,uint256,uint256,address,uint256))"
+INCREASE = "increaseLiquidity((uint256,uint256,uint256,uint256,uint256,uint256))"
+DECREASE = "decreaseLiquidity((uint256,uint128,uint256,uint256,uint256))"
+COLLECT = "collect((uint256,address,uint128,uint128))"
+MOST, SOON = 887220, int(NOW) + 60
+INCREASE_RULE = f"""
+- name: grow position 7
+  chain: development
+  to: "{POSITIONS}"
+  call: {INCREASE}
+  spends: [{{asset: WETH, amount: params.amount0Desired}}, {{asset: USD, amount: params.amount1Desired}}]
+  where: {{params.tokenId: "7"}}
+"""
+MINT_RULE = f"""
+- name: new positions
+  chain: development
+  to: "{POSITIONS}"
+  call: {MINT}
+  where: {{params.fee: "3000", params.tickLower: "-{MOST}", params.tickUpper: "{MOST}"}}
+"""
+LIQUIDITY = with_rule(
+    INCREASE_RULE
+    + MINT_RULE
+    + f"""
+- {{name: shrink, chain: development, to: "{POSITIONS}", call: "{DECREASE}"}}
+- {{name: collect, chain: development, to: "{POSITIONS}", call: "{COLLECT}"}}
+- {{name: burn, chain: development, to: "{POSITIONS}", call: "burn(uint256)", spends: []}}
+- {{name: at once, chain: development, to: "{POSITIONS}", call: "multicall(bytes[])"}}
+"""
+)
+
+
+def mint(**changes: Any) -> bytes:
+    """0.1 WETH and 200 USD over the whole range, for the owner, unless said otherwise."""
+    plain = {
+        "token0": WETH,
+        "token1": USD_ADDRESS,
+        "fee": 3000,
+        "lower": -MOST,
+        "upper": MOST,
+        "amount0": ETHER // 10,
+        "amount1": 200 * USD,
+        "least0": ETHER // 11,
+        "least1": 190 * USD,
+        "recipient": OWNER,
+        "deadline": SOON,
+    }
+    return call(MINT, tuple((plain | changes).values()))
+
+
+def increase(token_id: int = 7, amount1: int = 200 * USD, least: int = 1, deadline: int = SOON) -> bytes:
+    return call(INCREASE, (token_id, ETHER // 10, amount1, least, 0, deadline))
+
+
+def of_positions(data: bytes) -> Any:
+    return transaction(POSITIONS, data)
+
+
+def at_once(*calls: bytes) -> Any:
+    return of_positions(call("multicall(bytes[])", list(calls)))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        mint(),
+        increase(),
+        call(DECREASE, (7, 10**12, 1, 1, SOON)),
+        call(COLLECT, (7, OWNER, 2**128 - 1, 2**128 - 1)),
+        call("burn(uint256)", 7),
+    ],
+    ids=["mint", "increase", "decrease", "collect", "burn"],
+)
+def test_liquidity_that_the_policy_names_is_signed(data: bytes) -> None:
+    assert ask(of_positions(data), LIQUIDITY).code == "allowed"
+    assert ask(at_once(data), LIQUIDITY).code == "allowed"
+
+
+@pytest.mark.parametrize(
+    ("reserves", "data"), [("a new one", mint()), ("one that grows", increase())], ids=["mint", "increase"]
+)
+def test_what_goes_into_a_position_counts_as_spent(reserves: str, data: bytes) -> None:
+    decision = ask(of_positions(data), LIQUIDITY)
+    spent = {each.asset: (each.kind, each.amount) for each in decision.reserves if each.kind != "gas"}
+    assert spent == {WETH: ("spend", ETHER // 10), USD_ADDRESS: ("spend", 200 * USD)}, reserves
+
+
+LIQUIDITY_ATTACKS: dict[str, tuple[Any, str]] = {
+    "a new position for somebody else": (of_positions(mint(recipient=MALLORY)), "recipient_refused"),
+    "a new position for somebody else, wrapped": (at_once(mint(recipient=MALLORY)), "recipient_refused"),
+    "a new position beside a worthless token": (of_positions(mint(token0=MALLORY, amount0=0)), "asset_unknown"),
+    "a new position in a pool that nobody trades in": (of_positions(mint(fee=100)), "argument_refused"),
+    "a narrow position, which is an order at any price": (of_positions(mint(lower=0)), "argument_refused"),
+    "another narrow position": (of_positions(mint(upper=60)), "argument_refused"),
+    "a new position at any price": (of_positions(mint(least0=0, least1=0)), "no_minimum"),
+    "a new position without an end": (of_positions(mint(deadline=MAX)), "deadline_refused"),
+    "a new position above the limit": (of_positions(mint(amount1=501 * USD)), "transaction_limit"),
+    "two new positions that are above the limit together": (
+        at_once(mint(amount1=300 * USD), mint(amount1=300 * USD)),
+        "transaction_limit",
+    ),
+    "a stranger's position grown": (of_positions(increase(8)), "argument_refused"),
+    "a stranger's position grown, wrapped": (at_once(increase(), increase(8)), "argument_refused"),
+    "a position grown at any price": (of_positions(increase(least=0)), "no_minimum"),
+    "a position grown without an end": (of_positions(increase(deadline=MAX)), "deadline_refused"),
+    "a position grown above the limit": (of_positions(increase(amount1=501 * USD)), "transaction_limit"),
+    "a position emptied at any price": (of_positions(call(DECREASE, (7, 10**12, 0, 0, SOON))), "no_minimum"),
+    "a position emptied some day": (of_positions(call(DECREASE, (7, 10**12, 1, 1, MAX))), "deadline_refused"),
+    "what a position earned sent to somebody else": (
+        of_positions(call(COLLECT, (7, MALLORY, 2**128 - 1, 2**128 - 1))),
+        "recipient_refused",
+    ),
+    "what a position earned left with the contract": (  # it takes nobody for itself, and anybody sweeps it up
+        of_positions(call(COLLECT, (7, "0x" + "00" * 20, 2**128 - 1, 2**128 - 1))),
+        "recipient_refused",
+    ),
+    "what the contract holds swept away": (
+        at_once(call("sweepToken(address,uint256,address)", USD_ADDRESS, 0, MALLORY)),
+        "function_unknown",
+    ),
+    "a position given away": (
+        of_positions(call("transferFrom(address,address,uint256)", OWNER, MALLORY, 7)),
+        "function_unknown",
+    ),
+    "a position given away safely": (
+        of_positions(call("safeTransferFrom(address,address,uint256)", OWNER, MALLORY, 7)),
+        "function_unknown",
+    ),
+    "a position that somebody else may move": (
+        of_positions(call("approve(address,uint256)", MALLORY, 7)),
+        "function_unknown",
+    ),
+    "all positions that somebody else may move": (
+        of_positions(call("setApprovalForAll(address,bool)", MALLORY, True)),
+        "function_unknown",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LIQUIDITY_ATTACKS)
+def test_an_attack_on_liquidity_is_refused_with_its_code(name: str) -> None:
+    request, code = LIQUIDITY_ATTACKS[name]
+    decision = ask(request, LIQUIDITY)
+    assert (decision.is_allowed, decision.needs_approval, decision.code) == (False, False, code), decision.reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        (INCREASE_RULE.replace('  where: {params.tokenId: "7"}\n', ""), "params.tokenId"),
+        (INCREASE_RULE.replace('"7"', '{at_least: "0"}'), "params.tokenId"),
+        (INCREASE_RULE.replace("{asset: WETH, amount: params.amount0Desired}, ", ""), "params.amount0Desired"),
+        (INCREASE_RULE.replace("amount: params.amount1Desired", "amount: params.amount0Desired"), "of which asset"),
+        (MINT_RULE.replace('params.fee: "3000", ', ""), "params.fee"),
+        (MINT_RULE.replace(f'"{MOST}"', f'{{at_most: "{MOST}"}}'), "params.tickUpper"),
+        (MINT_RULE + "  spends: []\n", "is known"),
+        ('- {name: burn, chain: development, to: USD, call: "burn(uint256)"}', "what it spends"),
+    ],
+)
+def test_a_rule_of_liquidity_that_leaves_a_gap_is_no_rule(rule: str, reason: str) -> None:
+    with pytest.raises(BadPolicy, match=reason):
+        with_rule(rule)

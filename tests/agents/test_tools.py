@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,11 @@ from mcp import Client, StdioServerParameters
 
 from chain_kit import proxy
 from defi_kit import ETHER, FRIEND, OWNER, USD, Defi, defi
+from moray.actions import Quote
 from moray.agents.names import AddressBook
+from moray.agents.planning.amounts import shown
+from moray.agents.planning.read_world import read_world
+from moray.agents.planning.worth import Worth, worth
 from moray.agents.tools import Toolbox
 from moray.contracts import erc4626, unbonding_stake, uniswap_v3
 from moray.contracts.anvil import Anvil
@@ -24,7 +29,15 @@ from moray.contracts.chain import Chain
 from moray.contracts.defi_deploy import STAKING_NAME, VAULT_NAME
 from moray.errors import BadAction, BadSetting, NameUnknown, NotPlanned
 
-READING = {"eth_chainId", "eth_blockNumber", "eth_getBlockByNumber", "eth_call", "eth_getBalance", "eth_gasPrice"}
+READING = {
+    "eth_chainId",
+    "eth_blockNumber",
+    "eth_getBlockByNumber",
+    "eth_call",
+    "eth_getBalance",
+    "eth_gasPrice",
+    "eth_getCode",
+}
 SWAP = {"do": "swap", "pay": "ETH", "get": "USD", "amount": "1"}
 CALLS: dict[str, dict[str, Any]] = {
     "balances": {"account": OWNER.address},
@@ -162,6 +175,61 @@ def test_a_proposal_comes_back_as_it_was_meant_and_nothing_else_is_one(anvil: An
     run(anvil, use)
 
 
+def test_a_proposal_is_planned_for_the_account_or_says_why_not(anvil: Anvil) -> None:
+    async def use(there: Defi, tools: Toolbox) -> None:
+        await there.fund(2, 6000)
+        for_owner = replace(tools, owner=OWNER.address)
+        adding = {"do": "add_liquidity", "asset": "WETH", "other": "USD", "amount": "2"}
+        swapped, added = await for_owner.propose(SWAP), await for_owner.propose(adding)
+        assert "swap 1 ETH for at least" in swapped.plan[0] and "add at most" in added.plan[0]
+        too_much = await for_owner.propose(adding | {"amount": "3"})
+        assert too_much.plan == [] and "give less" in too_much.not_planned
+        unknown = await for_owner.propose(SWAP | {"get": "DOGE"})
+        assert unknown.plan == [] and "DOGE" in unknown.not_planned
+        nobody = await tools.propose(SWAP)
+        assert nobody.plan == [] and "--owner" in nobody.not_planned
+        assert await there.allowance(there.addresses.usd, there.addresses.v3.position_manager) == 0
+
+    run(anvil, use)
+
+
+def test_a_quote_names_its_sources_its_block_and_its_doubt(anvil: Anvil) -> None:
+    async def use(there: Defi, tools: Toolbox) -> None:
+        async def asked(**action: str) -> Worth:
+            wanted = Quote(**action)
+            return worth(wanted, await read_world(there.chain, there.book, OWNER.address, wanted))
+
+        await there.fund(4, 0)
+        price, found = await tools.price("WETH", "USD"), await asked(pay="ETH")
+        sources = (found.by_mean, found.now, found.by_second_source)
+        assert sources == (price.mean_30_min, price.now, price.second_source) and found.doubt is None
+        assert (found.amount, found.get, found.block_number) == ("1", "USD", price.chain_block)
+        share = await asked(pay="WETH", amount="50%", get="USD")
+        assert share.amount == shown(await there.balance(there.addresses.weth) // 2, 18)
+        in_dollars = await asked(pay="WETH", amount="$100", get="USD")
+        assert 99 < Decimal(in_dollars.by_mean) <= 100
+        proposed = await tools.propose({"do": "quote", "pay": "ETH"})
+        assert proposed.plan == list(found.lines) and any(str(found.block_number) in line for line in found.lines)
+        for refused, action in ((NotPlanned, {"pay": "ETH", "get": "WETH"}), (NameUnknown, {"pay": "USD"})):
+            with pytest.raises(refused):
+                await asked(**action)
+        push = uniswap_v3.swap_exact_input(
+            there.addresses.v3,
+            there.pool,
+            there.addresses.weth,
+            100 * ETHER,
+            1,
+            OWNER.address,
+            await there.deadline(),
+            is_native_in=True,
+        )
+        await there.send(push)
+        pushed = await asked(pay="ETH")
+        assert pushed.doubt is not None and pushed.apart_bps > 1500 and "doubtful" in pushed.lines[-1]
+
+    run(anvil, use)
+
+
 def test_a_client_lists_and_calls_every_tool_over_stdio_and_none_signs_or_sends(anvil: Anvil, tmp_path: Path) -> None:
     asked: list[str] = []
 
@@ -174,7 +242,7 @@ def test_a_client_lists_and_calls_every_tool_over_stdio_and_none_signs_or_sends(
         book.write_text(_yaml(there.book))
         before = [await _state(there.chain, key.address) for key in (OWNER, FRIEND)]
         async with proxy(anvil.url, watch) as url:
-            command = ["-m", "moray.cli", "agent", "mcp", "--book", str(book), "--rpc", url]
+            command = ["-m", "moray.cli", "agent", "mcp", "--book", str(book), "--rpc", url, "--owner", OWNER.address]
             async with Client(
                 StdioServerParameters(command=sys.executable, args=command, env=_environment())
             ) as client:
@@ -189,6 +257,7 @@ def test_a_client_lists_and_calls_every_tool_over_stdio_and_none_signs_or_sends(
                     assert result.structured_content
                 proposed = await client.call_tool("propose", {"action": SWAP})
                 assert proposed.structured_content is not None and proposed.structured_content["action"] == SWAP
+                assert "swap 1 ETH for at least" in proposed.structured_content["plan"][0]
                 refused = await client.call_tool("price", {"asset": "DOGE", "unit": "USD"})
                 assert refused.is_error and "DOGE" in str(refused.content) and "Traceback" not in str(refused.content)
         assert asked and set(asked) <= READING

@@ -10,7 +10,7 @@ import asyncio
 import json
 import secrets
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,9 +23,11 @@ from moray.errors import BadSetting
 from moray.nodes.state import open_state_dir
 
 if TYPE_CHECKING:
+    from moray.actions import Quote
     from moray.agents.assistant import Proposal, Verdict
     from moray.agents.execution import Result
     from moray.agents.plan import Plan
+    from moray.agents.planning.worth import Worth
     from moray.agents.simulation import Simulation
 
 # openai, pydantic-ai and web3 take seconds to import, so what needs them is imported where it is used.
@@ -118,12 +120,25 @@ async def _run(asked: _Asked, show: _Shown) -> bool:
     show.verdict(verdict)
     if not verdict.agrees:
         return False
-    if proposal.action.do not in MOVING:
+    if proposal.action.do not in MOVING | {"quote"}:
         return True
     if asked.book is None:
         show.note("not planned: give --book FILE and --chain FILE")
         return True
+    if proposal.action.do == "quote":
+        return await _answer(asked, proposal.action, show)
     return await _plan_and_act(asked, proposal, show)
+
+
+async def _answer(asked: _Asked, action: Quote, show: _Shown) -> bool:
+    from moray.agents.names import read_book
+    from moray.agents.planning.read_world import read_world
+    from moray.agents.planning.worth import worth
+
+    assert asked.book is not None
+    async with open_chain(read_chain(asked.chain, asked.state_dir)) as chain:
+        show.worth(worth(action, await read_world(chain, read_book(asked.book), asked.owner, action)))
+    return True
 
 
 async def _plan_and_act(asked: _Asked, proposal: Proposal, show: _Shown) -> bool:
@@ -198,6 +213,9 @@ class _Shown:
     def plan(self, planned: Plan, request_id: str) -> None:
         self._tell("request_id", request_id, f"request {request_id}")
         self._tell("plan", list(planned.summary), *(f"  {line}" for line in planned.summary))
+
+    def worth(self, worth: Worth) -> None:
+        self._tell("worth", asdict(worth), *(f"  {line}" for line in worth.lines))
 
     def simulation(self, simulation: Simulation) -> None:
         lines = (f"  {asset} {change:+d} base units" for asset, change in simulation.changes.items() if change)
