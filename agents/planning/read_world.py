@@ -198,7 +198,7 @@ class _Reader:
 
     async def _positions(self, v3: UniswapV3, pool: uniswap_v3.Pool) -> tuple[Position, ...]:
         """The owner's in ``pool`` with liquidity."""
-        owner, found = self._world.owner, []
+        owner, found = self._world.owner, list[Position]()
         count = await self._ask(uniswap_v3.num_positions_ask(v3, owner))
         for at in range(min(count, uniswap_v3.MAX_POSITIONS)):
             token_id = await self._ask(uniswap_v3.position_id_ask(v3, owner, at))

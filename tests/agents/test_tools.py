@@ -196,7 +196,7 @@ def test_a_proposal_is_planned_for_the_account_or_says_why_not(anvil: Anvil) -> 
 def test_a_quote_names_its_sources_its_block_and_its_doubt(anvil: Anvil) -> None:
     async def use(there: Defi, tools: Toolbox) -> None:
         async def asked(**action: str) -> Worth:
-            wanted = Quote(**action)
+            wanted = Quote.model_validate(action)
             return worth(wanted, await read_world(there.chain, there.book, OWNER.address, wanted))
 
         await there.fund(4, 0)
