@@ -463,7 +463,7 @@ def test_an_allowance_counts_until_it_is_zero_and_the_swap_through_it_is_the_sam
     assert book.ledger.used(31337, USD_ADDRESS, NOW, DAY_S) == 200 * USD
     book.now += 10 * DAY_S
     assert book.ledger.used(31337, USD_ADDRESS, book.now, DAY_S) == 200 * USD, "it is still open"
-    released = book.ledger.released(31337, USD_ADDRESS, ROUTER, before_tx_nonce=2)
+    released = book.ledger.released(31337, USD_ADDRESS, ROUTER, before_tx_nonce=2, now=book.now)
     assert released.used(31337, USD_ADDRESS, book.now, DAY_S) == 0
     assert released.used(31337, USD_ADDRESS, NOW, DAY_S) == 200 * USD, "what was swapped stays spent"
 
