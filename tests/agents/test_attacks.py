@@ -18,10 +18,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
 from attack_kit import ATTACKS, BYTES, HONEST, LOOK_ALIKES, MAX, PAY_ALICE, UNLIMITED, WORDS
-from moray.actions import Action, Swap
+from moray.actions import Swap, parse_action
 from moray.agents.assistant import check
 from moray.agents.journal import Journal, read_entries
 from moray.agents.policy.decision import Refusal
@@ -131,8 +130,7 @@ def asked(bank: Bank, request: SignRequest, salt: int = 1) -> ApprovalFile:
 @pytest.mark.parametrize("name", WORDS)
 def test_what_a_stranger_wrote_is_not_what_the_user_asked_for(name: str) -> None:
     said, written = WORDS[name]
-    action: Action = TypeAdapter[Action](Action).validate_python(written)
-    assert not asyncio.run(check([said], action)).agrees
+    assert not asyncio.run(check([said], parse_action(json.dumps(written)))).agrees
     honest = Swap(pay="USDC", get="WETH", amount="100")
     assert asyncio.run(check([said], honest)).agrees, "what the user asked for, beside it, still holds"
 
@@ -334,4 +332,3 @@ def test_a_key_that_is_asked_without_a_decision_is_found_out(bank: Bank) -> None
     bank.ask(transaction(USD_ADDRESS, PAY_ALICE))
     with pytest.raises(AssertionError):
         bank.key.sign_transaction(fields_of(transaction(USD_ADDRESS, PAY_ALICE, max_fee_wei=MAX >> 200)))
-    assert json.loads(json.dumps(bank.desk.status()))["halted"] == ""
