@@ -132,6 +132,12 @@ class Chain:
         found = await asyncio.gather(*(each.number("eth_getBalance", account, name) for each in self.endpoints))
         return self.same(found, account)
 
+    async def tx_nonce_agreed(self, account: str, block: ChainBlock) -> int:
+        """Below it all of the account's are used up, by every endpoint. Raises EndpointsDisagree."""
+        name = _hash_name(block)
+        found = await asyncio.gather(*(e.number("eth_getTransactionCount", account, name) for e in self.endpoints))
+        return self.same(found, account)
+
     def same(self, answers: Sequence[_Answer], subject: str) -> _Answer:
         """What every endpoint answered, in their order. Raises EndpointsDisagree."""
         for endpoint, answer in zip(self.endpoints, answers, strict=True):

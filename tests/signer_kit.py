@@ -80,10 +80,8 @@ def judge(policy: str = POLICY) -> PolicyJudge:
 class WatchingKey:
     """Signs as KEY, and only what an allowed decision in the journal on disk stands for."""
 
-    address = KEY.address
-
-    def __init__(self, journal: Path) -> None:
-        self._journal = journal
+    def __init__(self, journal: Path, address: str) -> None:
+        self._journal, self.address = journal, address
         self.num_signed = 0
 
     def sign_transaction(self, fields: dict[str, Any]) -> bytes:
@@ -135,10 +133,12 @@ def office(
     live: frozenset[int] = frozenset({CHAIN_ID}),
     make_journal: Callable[[Path], Journal] = Journal,
     breaker: Breaker | None = None,
+    address: str = KEY.address,
+    watched: frozenset[int] = frozenset(),
 ) -> Office:
     journal, book, clock = make_journal(folder / "journal"), Book(folder / "ledger"), Clock()
-    key = WatchingKey(folder / "journal")
-    desk = Desk(key, judge(policy), book, journal, folder / "ledger.halted", live, breaker, clock)
+    key = WatchingKey(folder / "journal", address)
+    desk = Desk(key, judge(policy), book, journal, folder / "ledger.halted", live, breaker, clock, watched)
     return Office(desk, key, book, journal, clock)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from moray.agents.policy.amounts import show_amount
 from moray.agents.policy.decision import Decision, Refusal
@@ -195,12 +195,9 @@ def _reserves(policy: Policy, chain_id: int, does: list[Decoded]) -> tuple[Reser
             asset = _asset(policy, chain_id, allowance.asset)
             if allowance.amount in _ENDLESS or allowance.amount >= 2**255:
                 raise Refusal("unlimited_approval", f"an unlimited approval of {asset.name}, which is never signed")
-            amounts[Reserve("allowance", chain_id, allowance.asset, 0, allowance.spender)] += allowance.amount
-    return tuple(
-        Reserve(key.kind, key.chain_id, key.asset, amount, key.counterparty, key.is_pulled)
-        for key, amount in amounts.items()
-        if amount
-    )
+            key = Reserve("allowance", chain_id, allowance.asset, 0, allowance.spender, is_shown=allowance.is_shown)
+            amounts[key] += allowance.amount
+    return tuple(replace(key, amount=amount) for key, amount in amounts.items() if amount)
 
 
 def _within_limits(

@@ -36,9 +36,12 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
+    """``is_shown``: see ledger.Reserve."""
+
     asset: str
     amount: int
     spender: str
+    is_shown: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ def decoded(meaning: Meaning, read: Callable[[str], Any], target: str) -> Decode
     return Decoded(
         spends=tuple(spends),
         allowances=tuple(
-            Allowance(asset(each.asset), read(each.amount), read(each.spender)) for each in meaning.allows
+            Allowance(asset(each.asset), read(each.amount), read(each.spender), each.is_shown)
+            for each in meaning.allows
         ),
         swap=swap,
         receivers=tuple(map(read, meaning.receivers)),

@@ -1,9 +1,9 @@
 """What was signed and may still happen, as the policy counts it. A snapshot: the signer keeps the book.
 
 An amount is reserved when it is signed, not when it is mined. What was signed at one tx_nonce counts once, at the most
-that any of it takes, since the chain takes only one. An allowance counts, whatever its age, until the signer drops it
-(``released``), because whoever holds it may draw it at any time. A spend that a contract pulls through an allowance
-counted already is the same money, so that much of it is not counted again.
+that any of it takes, since the chain takes only one. An allowance counts, whatever its age, until the signer saw it at
+zero (``released``), because whoever holds it may draw it at any time. A spend that a contract pulls through an
+allowance counted already is the same money, so that much of it is not counted again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ Kind = Literal["spend", "allowance", "gas"]
 @dataclass(frozen=True, slots=True)
 class Reserve:
     """At most ``amount`` base units of ``asset`` leave the owner. ``counterparty``: who gets it (recipient, spender,
-    protocol's contract). ``is_pulled``: the counterparty takes it through an allowance."""
+    protocol's contract). ``is_pulled``: the counterparty takes it through an allowance. ``is_shown``: an allowance of
+    the currency's own, which its ``allowance`` shows; others (Permit2's) are kept where nobody looks."""
 
     kind: Kind
     chain_id: int
@@ -30,6 +31,7 @@ class Reserve:
     amount: int
     counterparty: str  # EIP-55; "" of gas
     is_pulled: bool = False
+    is_shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +94,56 @@ class LedgerView:
         others = tuple(each for each in self.entries if each.place != entry.place)
         return replace(self, entries=(*others, before.joined(entry) if before else entry))
 
-    def released(self, chain_id: int, asset: str, spender: str, before_tx_nonce: int) -> LedgerView:
-        """After an allowance was seen at zero in a final block, by a transaction of that tx_nonce: all that were
-        granted before it are gone. Those of typed data stay, for nobody knows when they are used."""
+    def settled(self, chain_id: int, tx_nonce: int, had_effect: bool) -> LedgerView:
+        """After that tx_nonce was used up in a final block: it counts for its windows only, and without an effect
+        (reverted, or cancelled) for its gas alone."""
 
-        def is_gone(entry: Entry, reserve: Reserve) -> bool:
-            return (
-                (reserve.kind, reserve.chain_id, reserve.asset, reserve.counterparty)
-                == ("allowance", chain_id, asset, spender)
-                and entry.tx_nonce is not None
-                and entry.tx_nonce < before_tx_nonce
+        def after(entry: Entry) -> Entry:
+            if entry.place != (chain_id, tx_nonce):
+                return entry
+            left = tuple(each for each in entry.reserves if had_effect or each.kind == "gas")
+            return replace(entry, is_open=False, reserves=left)
+
+        return replace(self, entries=tuple(map(after, self.entries)))
+
+    def released(self, chain_id: int, asset: str, spender: str, before_tx_nonce: int, now: float) -> LedgerView:
+        """After an allowance was seen at zero in a final block in which all below ``before_tx_nonce`` was used up: what
+        was granted by then is gone. The spender may have drawn it a moment ago, so what of it no spend of this ledger
+        explains counts as spent from ``now``. Allowances of typed data stay, for nobody knows when they are used."""
+        key = (chain_id, asset, spender)
+        mine = [
+            (entry, reserve)
+            for entry in sorted(self.entries, key=_order)
+            for reserve in entry.reserves
+            if (reserve.chain_id, reserve.asset, reserve.counterparty) == key
+            and entry.tx_nonce is not None
+            and entry.tx_nonce < before_tx_nonce
+        ]
+        is_mixed = any(reserve.kind == "allowance" and not reserve.is_shown for _, reserve in mine)
+        unexplained = dict[tuple[int, int | str], int]()  # by place, oldest first
+        for entry, reserve in mine:
+            if reserve.kind == "allowance" and reserve.is_shown:
+                unexplained[entry.place] = unexplained.get(entry.place, 0) + reserve.amount
+            elif reserve.is_pulled and not is_mixed:
+                pulled = reserve.amount
+                for place, amount in unexplained.items():
+                    unexplained[place] = amount - min(amount, pulled)
+                    pulled -= min(amount, pulled)
+
+        def after(entry: Entry) -> Entry:
+            if entry.place not in unexplained:
+                return entry
+            left = tuple(
+                each
+                for each in entry.reserves
+                if not (each.is_shown and (each.chain_id, each.asset, each.counterparty) == key)
             )
+            if not (amount := unexplained[entry.place]):
+                return replace(entry, reserves=left)
+            drawn = Reserve("spend", chain_id, asset, amount, spender)
+            return replace(entry, reserves=(*left, drawn), signed_at=now)
 
-        return replace(
-            self,
-            entries=tuple(
-                replace(entry, reserves=tuple(each for each in entry.reserves if not is_gone(entry, each)))
-                for entry in self.entries
-            ),
-        )
+        return replace(self, entries=tuple(map(after, self.entries)))
 
     def used(self, chain_id: int, asset: str, now: float, window_s: int, counterparty: str | None = None) -> int:
         """Base units that may leave, or left, within the window; to ``counterparty`` alone where it is given."""

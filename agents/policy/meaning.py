@@ -24,9 +24,12 @@ class SpendRole:
 
 @dataclass(frozen=True, slots=True)
 class AllowRole:
+    """``is_shown``: ERC-20's ``allowance`` of the asset shows what is left of it."""
+
     asset: str
     amount: str
     spender: str
+    is_shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,10 @@ _CALLS: dict[str, Meaning] = {
     "transferFrom(address from, address to, uint256 amount)": Meaning(
         (SpendRole("target", "amount", "to"),), payers=("from",)
     ),
-    "approve(address spender, uint256 amount)": Meaning(allows=(AllowRole("target", "amount", "spender"),)),
-    "increaseAllowance(address spender, uint256 amount)": Meaning(allows=(AllowRole("target", "amount", "spender"),)),
+    "approve(address spender, uint256 amount)": Meaning(allows=(AllowRole("target", "amount", "spender", True),)),
+    "increaseAllowance(address spender, uint256 amount)": Meaning(
+        allows=(AllowRole("target", "amount", "spender", True),)
+    ),
     "deposit()": NOTHING,  # WETH9: what it takes is the value, which is counted anyway
     # Uniswap v3's routers, and v2's
     **dict(make(output, late) for make in (_single, _route, _v2) for output in (False, True) for late in (False, True)),

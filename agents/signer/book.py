@@ -29,7 +29,6 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    update,
 )
 
 from moray.agents.policy.ledger import DAY_S, Entry, LedgerView, Reserve
@@ -51,6 +50,15 @@ _entries = Table(
     Column("is_open", Boolean, nullable=False),
     Column("reserves", Text, nullable=False),  # JSON of ledger.Reserve
     UniqueConstraint("chain_id", "place"),
+)
+# Every transaction that was signed, so that its receipt can be found: several at one tx_nonce.
+_attempts = Table(
+    "signer_attempts",
+    _tables,
+    Column("tx_hash", String(64), primary_key=True),
+    Column("chain_id", Text, nullable=False),
+    Column("tx_nonce", Text, nullable=False),
+    Column("digest", String(64), nullable=False),  # TransactionRequest.digest
 )
 _known = Table(
     "signer_known",
@@ -135,7 +143,14 @@ class Pages:
         """``view``: the one that was decided on."""
         whole = view.signed(entry).at(entry.place)
         assert whole is not None
-        where = (_entries.c.chain_id == str(entry.chain_id)) & (_entries.c.place == str(entry.place[1]))
+        self.put(whole)
+        for reserve in entry.reserves:
+            if reserve.counterparty:
+                self._know(reserve.chain_id, reserve.counterparty)
+
+    def put(self, whole: Entry) -> None:
+        """In place of what was there."""
+        where = (_entries.c.chain_id == str(whole.chain_id)) & (_entries.c.place == str(whole.place[1]))
         self._connection.execute(delete(_entries).where(where))
         self._connection.execute(
             insert(_entries).values(
@@ -148,26 +163,24 @@ class Pages:
                 reserves=json.dumps([asdict(reserve) for reserve in whole.reserves]),
             )
         )
-        for reserve in entry.reserves:
-            if reserve.counterparty:
-                self._know(reserve.chain_id, reserve.counterparty)
 
     def _know(self, chain_id: int, address: str) -> None:
         is_there = (_known.c.chain_id == str(chain_id)) & (_known.c.address == address)
         if self._connection.execute(select(_known).where(is_there)).first() is None:
             self._connection.execute(insert(_known).values(chain_id=str(chain_id), address=address))
 
-    # -- what the chain showed ----------------------------------------------------------------------------------------
+    # -- what the chain may show --------------------------------------------------------------------------------------
 
-    def settle(self, chain_id: int, below_tx_nonce: int) -> None:
-        """All places below it are final: they count for their windows only."""
-        for entry_id, tx_nonce in self._connection.execute(
-            select(_entries.c.id, _entries.c.tx_nonce).where(
-                _entries.c.chain_id == str(chain_id), _entries.c.is_open, _entries.c.tx_nonce.is_not(None)
-            )
-        ).all():
-            if int(tx_nonce) < below_tx_nonce:
-                self._connection.execute(update(_entries).where(_entries.c.id == entry_id).values(is_open=False))
+    def note_attempt(self, chain_id: int, tx_nonce: int, digest: str, tx_hash: str) -> None:
+        if self._connection.execute(select(_attempts).where(_attempts.c.tx_hash == tx_hash)).first() is None:
+            values = {"chain_id": str(chain_id), "tx_nonce": str(tx_nonce), "digest": digest, "tx_hash": tx_hash}
+            self._connection.execute(insert(_attempts).values(values))
+
+    def attempts(self, chain_id: int, tx_nonce: int) -> dict[str, str]:
+        """The hashes of what was signed there, hex, and what each does."""
+        where = (_attempts.c.chain_id == str(chain_id)) & (_attempts.c.tx_nonce == str(tx_nonce))
+        rows = self._connection.execute(select(_attempts.c.tx_hash, _attempts.c.digest).where(where)).all()
+        return {tx_hash: digest for tx_hash, digest in rows}
 
     # -- approvals ----------------------------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """Halts after ``max_faults`` denials within ``window_s``. Somebody who tries the policy's doors is an agent gone
-    wrong, or one that was talked into it."""
+    """Halts after ``max_faults`` denials and reverted transactions within ``window_s``. Somebody who tries the policy's
+    doors, or whose calls do not do what was meant, is an agent gone wrong, or one that was talked into it."""
 
     max_faults: int = 20
     window_s: float = 600.0
@@ -19,4 +19,4 @@ class Breaker:
 
     @property
     def reason(self) -> str:
-        return f"{self.max_faults} refusals within {self.window_s:g} s"
+        return f"{self.max_faults} refusals and reverts within {self.window_s:g} s"

@@ -26,8 +26,9 @@ from moray.agents.signer.approvals import Approval, check_approval, is_for
 from moray.agents.signer.book import Book, Pages, place_text
 from moray.agents.signer.breaker import Breaker
 from moray.agents.signer.digests import chain_of, digest_of
-from moray.agents.signer.judge import Judge
+from moray.agents.signer.judge import Judge, check_owner
 from moray.agents.signer.keys import KeyHolder
+from moray.agents.signer.seen import Seen, Waiting, grants, settled
 from moray.contracts.development_keys import check_key
 from moray.errors import (
     ApprovalNeeded,
@@ -62,7 +63,9 @@ class Desk:
     ) -> None:
         """``kill_file``: while it is there, nothing is signed. ``live_chains``: where signatures are really made, if
         the policy says so too. ``watched_chains``: of which somebody tells this process what became of a transaction;
-        what is signed for others lapses with the policy's windows."""
+        what is signed for others lapses with the policy's windows. Raises BadSetting for a policy of another account.
+        """
+        check_owner(judge, key.address)
         self._key, self._judge, self._book, self._journal = key, judge, book, journal
         self._kill_file, self._breaker, self._wall_clock = kill_file, breaker or Breaker(), wall_clock
         self._live, self._watched = live_chains, watched_chains
@@ -81,11 +84,11 @@ class Desk:
         with self._turn:
             try:
                 self._decide(request, user)
+                return self._make(request)
             except (SQLAlchemyError, OSError) as error:
                 raise SignerUnreachable(
                     f"the signer's ledger does not work ({type(error).__name__}); see to it"
                 ) from None
-            return self._make(request)
 
     def turn_away(self, refusal: Refusal, user: int) -> NoReturn:
         """What is not even a request: journaled and counted as any denial. Raises PolicyDenied."""
@@ -93,7 +96,7 @@ class Desk:
         with self._turn, self._book.begin() as pages:
             fields = {"outcome": _DENIED, "code": refusal.code, "reason": quoted(refusal.reason), "user": user}
             self._journal.append("decision", fields)
-            self._note_denial(pages, now)
+            self._note_fault(pages, "denial", now)
         raise PolicyDenied(refusal.code, refusal.reason, refusal.rule)
 
     def approve(self, approval: Approval, signatures: tuple[str, ...], user: int) -> None:
@@ -113,10 +116,42 @@ class Desk:
                     pages.halt("it was stopped by hand")
             self._journal.append("halted", {"reason": "kill", "user": user})  # after: a full disk must not prevent it
 
-    def settle(self, chain_id: int, below_tx_nonce: int) -> None:
-        """All that was signed below this tx_nonce is final, one way or the other: it counts for its windows only."""
+    def waiting(self, chain_id: int) -> Waiting:
+        """What the chain is to be asked about."""
         with self._turn, self._book.begin() as pages:
-            pages.settle(chain_id, below_tx_nonce)
+            view = pages.view(self._wall_clock())
+            still_open = [
+                each
+                for each in view.entries
+                if each.is_open and each.chain_id == chain_id and each.tx_nonce is not None
+            ]
+            attempts = {
+                each.tx_nonce: {
+                    tx_hash: digest == each.digest
+                    for tx_hash, digest in pages.attempts(chain_id, each.tx_nonce).items()
+                }
+                for each in still_open
+                if each.tx_nonce is not None
+            }
+            return Waiting(attempts, grants(view, chain_id))
+
+    def settle(self, seen: Seen) -> None:
+        """Take in what a final block showed. Raises JournalUnusable, and then nothing is taken in."""
+        now = self._wall_clock()
+        with self._turn, self._book.begin() as pages:
+            before = pages.view(now)
+            changed = [each for each in settled(before, seen, now).entries if each not in before.entries]
+            for fate in seen.fates:
+                fields = {"chain_id": str(seen.chain_id), "tx_nonce": str(fate.tx_nonce), "outcome": fate.outcome}
+                self._journal.append("settled", fields)
+            for asset, spender in sorted(seen.gone & grants(before, seen.chain_id, seen.below_tx_nonce)):
+                fields = {"chain_id": str(seen.chain_id), "asset": asset, "spender": spender}
+                self._journal.append("released", fields | {"before_tx_nonce": str(seen.below_tx_nonce)})
+            for entry in changed:
+                pages.put(entry)
+            for fate in seen.fates:
+                if fate.outcome == "reverted":
+                    self._note_fault(pages, "revert", now)
 
     def status(self) -> dict[str, Any]:
         with self._turn, self._book.begin() as pages:
@@ -154,7 +189,7 @@ class Desk:
             else:
                 refusal = _as_error(outcome, decision)
                 if outcome == _DENIED:
-                    self._note_denial(pages, now)
+                    self._note_fault(pages, "denial", now)
         if refusal is not None:  # after the transaction, which keeps the fault
             raise refusal
 
@@ -193,10 +228,10 @@ class Desk:
             return f"{self._kill_file.name} is there"
         return pages.halted()
 
-    def _note_denial(self, pages: Pages, now: float) -> None:
+    def _note_fault(self, pages: Pages, kind: str, now: float) -> None:
         if pages.halted():
             return  # what is refused then says nothing of the agent
-        pages.note_fault("denial", now)
+        pages.note_fault(kind, now)
         if self._breaker.is_tripped(pages.num_faults(now - self._breaker.window_s)):
             pages.halt(self._breaker.reason)
             self._journal.append("halted", {"reason": self._breaker.reason})
@@ -234,7 +269,10 @@ class Desk:
     def _make(self, request: SignRequest) -> bytes:
         if isinstance(request, TransactionRequest):
             made = self._key.sign_transaction(fields_of(request))
-            self._journal.append("signed", {"digest": request.digest, "tx_hash": keccak(made).hex()})
+            tx_hash = keccak(made).hex()
+            with self._book.begin() as pages:
+                pages.note_attempt(request.chain_id, request.tx_nonce, request.digest, tx_hash)
+            self._journal.append("signed", {"digest": request.digest, "tx_hash": tx_hash})
         else:
             made = self._key.sign_typed_data(request.data)
             self._journal.append("signed", {"digest": digest_of(request)})

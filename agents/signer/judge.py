@@ -7,6 +7,7 @@ from typing import Protocol
 from moray.agents.policy.decision import Decision
 from moray.agents.policy.ledger import LedgerView
 from moray.agents.policy.request import SignRequest
+from moray.errors import BadSetting
 
 
 class Judge(Protocol):
@@ -32,3 +33,9 @@ class Judge(Protocol):
     def decide(self, request: SignRequest, ledger: LedgerView, now: float) -> Decision:
         """Pure: the same answer for the same arguments. Never raises."""
         ...
+
+
+def check_owner(judge: Judge, address: str) -> None:
+    """Raises BadSetting for a policy of another account: its limits would bound somebody else's money."""
+    if judge.owner != address:
+        raise BadSetting(f"the policy is {judge.owner}'s, the key {address}'s; give the one that fits")

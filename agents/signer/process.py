@@ -12,7 +12,7 @@ from pathlib import Path
 from moray.agents.journal import Journal
 from moray.agents.signer.book import Book
 from moray.agents.signer.desk import Desk
-from moray.agents.signer.judge import Judge
+from moray.agents.signer.judge import Judge, check_owner
 from moray.agents.signer.keys import KeyHolder
 from moray.agents.signer.server import SignerServer, Visitors
 from moray.agents.signer.settlement import watch
@@ -41,8 +41,7 @@ def kill_file(ledger: Path) -> Path:
 
 def check_start(address: str, judge: Judge, live_chains: frozenset[int]) -> None:
     """Raises BadSetting for a policy of another account, or a chain to be live of which it does not say so."""
-    if judge.owner != address:
-        raise BadSetting(f"the policy is {judge.owner}'s, the key {address}'s; give the one that fits")
+    check_owner(judge, address)
     for chain_id in sorted(live_chains):
         if not judge.is_live(chain_id):
             raise BadSetting(f"--live {chain_id}: the policy does not say that this chain is live; change one")

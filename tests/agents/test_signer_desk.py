@@ -26,6 +26,7 @@ from moray.errors import (
     ApprovalNeeded,
     ApprovalRefused,
     BadInput,
+    BadSetting,
     DryRun,
     JournalUnusable,
     MorayError,
@@ -91,15 +92,19 @@ def test_a_chain_that_the_policy_does_not_call_live_is_not_made_so_by_an_option(
     here = office(tmp_path, live=frozenset({5}))
     with pytest.raises(DryRun):
         here.desk.sign(payment(0, chain_id=5), USER)
-    assert here.key.num_signed == 0
+    assert here.key.num_signed == 0 and here.outcomes() == ["dry_run"]
     here.close()
+
+
+def test_the_policy_of_another_account_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match="give the one that fits"):
+        office(tmp_path, address=STRANGER.address)
 
 
 def test_a_development_account_signs_for_the_development_chain_only(tmp_path: Path) -> None:
     known = DEVELOPMENT_KEYS[3]
     policy = POLICY.replace(KEY.address, known.address).replace("live: false", "live: true")
-    here = office(tmp_path, policy, live=frozenset({5}))
-    here.key.address = known.address
+    here = office(tmp_path, policy, live=frozenset({5}), address=known.address)
     with pytest.raises(PolicyDenied) as denied:
         here.desk.sign(payment(0, chain_id=5), USER)
     assert denied.value.code == "development_key" and here.key.num_signed == 0
