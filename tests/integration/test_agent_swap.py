@@ -140,3 +140,26 @@ def test_a_sentence_becomes_a_final_swap_and_both_journals_prove_it(scene: Scene
     for journal in (scene.agent.state_dir / JOURNAL, scene.agent.signer_journal):
         verified = run("agent", "journal", "verify", str(journal), "--json")
         assert verified["entries"] == len(entries(journal, ""))
+
+
+def test_what_must_not_be_signed_is_stopped_by_whoever_is_there_for_it(scene: Scene) -> None:
+    """The policy refuses an amount, by its code; grounding refuses what the user did not say; a dry run asks nobody."""
+    half, two = Swap(pay="ETH", get="USD", amount="0.5"), Swap(pay="ETH", get="USD", amount="2")
+    approving = Swap(pay="USD", get="WETH", amount="$3000")
+    before = scene.balance(scene.usd)
+    for sentence, understood, name in (
+        ("Swap 2 ETH for USD", two, "transaction_limit"),
+        ("Swap 3000 USD for WETH", approving, "allowance_too_high"),
+    ):
+        code, told = scene.ask(sentence, understood, *LIVE)
+        assert code == 1 and told["agrees"] and told["changes"] and told["steps"] == []
+        assert (told["failure"]["code"], told["failure"]["name"]) == ("signature_refused", name)
+    assert scene.decisions() == [("denied", "transaction_limit"), ("denied", "allowance_too_high")]
+
+    code, told = scene.ask("Swap 0.5 ETH for USD", two, *LIVE)
+    assert code == 1 and not told["agrees"] and "amount" in told["why"][0] and "plan" not in told
+    code, told = scene.ask("Swap 0.5 ETH for USD", half)
+    assert code == 0 and told["plan"] and int(told["changes"]["native"]) == -(10**18) // 2 and "dry run" in told["note"]
+
+    assert len(scene.decisions()) == 2 and scene.signed() == [] and scene.num_sent() == 0
+    assert scene.balance(scene.usd) == before and scene.allowance(scene.usd) == 0
