@@ -163,3 +163,17 @@ def test_what_must_not_be_signed_is_stopped_by_whoever_is_there_for_it(scene: Sc
 
     assert len(scene.decisions()) == 2 and scene.signed() == [] and scene.num_sent() == 0
     assert scene.balance(scene.usd) == before and scene.allowance(scene.usd) == 0
+
+
+def test_what_was_approved_for_a_swap_that_the_policy_then_refuses_is_taken_back(prepared: Scene) -> None:
+    """A worst price that no market gives: the approval is signed, the swap is not."""
+    scene, policy = prepared, prepared.agent.policy.read_text()
+    assert policy.count('at_least: "0.0003"') == 1
+    scene.agent.policy.write_text(policy.replace('at_least: "0.0003"', 'at_least: "1"'))
+    before = scene.balance(scene.usd)
+    with signing(scene.agent):
+        code, told = scene.ask("Swap 1000 USD for WETH", Swap(pay="USD", get="WETH", amount="$1000"), *LIVE)
+    assert code == 1 and told["failure"]["name"] == "price_too_low"
+    assert scene.decisions() == [("allowed", "allowed"), ("denied", "price_too_low"), ("allowed", "allowed")]
+    assert len(told["steps"]) == len(scene.signed()) == scene.num_sent() == 2  # the approval, and its end
+    assert scene.balance(scene.usd) == before and scene.allowance(scene.usd) == 0

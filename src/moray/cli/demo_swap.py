@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moray.cli.chain_access import open_chain
+from moray.cli.demo_chain import BLOCK_TIME_S
 from moray.errors import ClusterError
 from moray.files import write_private
 from moray.nodes.state import open_state_dir
@@ -73,14 +74,15 @@ class AgentFiles:
 
 @dataclass(frozen=True, slots=True)
 class DoneSwap:
-    """``told``: what ``moray agent ask --json`` said. ``journals``: entries and head of the agent's and the signer's
-    journal, both verified."""
+    """``told``: what ``moray agent ask --json`` said; ``error``: its one line where it ended with one. ``journals``:
+    entries and head of the agent's and the signer's journal, both verified."""
 
     told: Mapping[str, Any]
+    error: str
     journals: Mapping[str, tuple[int, str]]
 
     def fields(self) -> dict[str, Any]:
-        return {"said": SENTENCE, **self.told, "journals": self.journals}
+        return {"said": SENTENCE, **self.told, "error": self.error, "journals": dict(self.journals)}
 
 
 def have_swapped(addresses: Addresses, folder: Path, url: str, report: Callable[[str], None]) -> DoneSwap:
@@ -101,7 +103,8 @@ def have_swapped(addresses: Addresses, folder: Path, url: str, report: Callable[
         raise ClusterError(f"the agent ended without an answer: {_last_line(done.stderr)}")
     journals = {"agent": agent.state_dir / JOURNAL, "signer": agent.signer_journal}
     heads = {name: verify(path) for name, path in journals.items() if path.exists()}
-    return DoneSwap(json.loads(done.stdout), {name: (head.number, head.hash) for name, head in heads.items()})
+    error = _last_line(done.stderr) if done.returncode and done.stderr else ""
+    return DoneSwap(json.loads(done.stdout), error, {name: (head.number, head.hash) for name, head in heads.items()})
 
 
 def show_swap(swap: DoneSwap, console: Console) -> None:
@@ -112,6 +115,8 @@ def show_swap(swap: DoneSwap, console: Console) -> None:
         lines += [f"  {done} {amount} {symbol}" for symbol, amount in swap.told.get(done, {}).items()]
     if failure := swap.told.get("failure"):
         lines.append(f"  not done: {failure['reason']}")
+    if swap.error:
+        lines.append(f"  {swap.error}")
     for name, (number, head) in swap.journals.items():
         lines.append(f"  the {name}'s journal verifies: {number} entries, the last {head[:16]}..")
     for line in lines:
@@ -176,13 +181,16 @@ def signing(agent: AgentFiles) -> Iterator[None]:
 
 
 async def _deploy_quickly(chain: Chain) -> DefiAddresses:
-    """With a chain_block for each transaction, whatever the chain's pace is otherwise."""
+    """With a chain_block for each transaction; from then on one a second, for a chain without blocks has a clock that
+    stands still, and a deadline reckoned by it has passed as soon as the next block comes."""
     from moray.contracts.defi_deploy import deploy_defi
     from moray.contracts.development_keys import DEVELOPMENT_KEYS
 
     endpoint = chain.endpoints[0]
     await endpoint.request("evm_setAutomine", True)
-    return await deploy_defi(chain, DEVELOPMENT_KEYS[0])
+    exchanges = await deploy_defi(chain, DEVELOPMENT_KEYS[0])
+    await endpoint.request("evm_setIntervalMining", BLOCK_TIME_S)
+    return exchanges
 
 
 def _new_key(folder: Path) -> str:
