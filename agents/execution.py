@@ -54,10 +54,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """``code`` is of an error of moray.errors, ``reason`` its line."""
+    """``code`` is of an error of moray.errors, ``reason`` its line; ``name``: the signer's code where it did not sign,
+    the contract's error where that refused."""
 
     code: str
     reason: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ class Executor:
                 await self._put(recorded, place)
                 await self._sender.wait(recorded.outbox_key(str(place)), is_final=False)
         except (CallFailed, PlanStale) as error:
-            failure = Failed(error.code, str(error))
+            failure = Failed(error.code, str(error), getattr(error, "name", ""))
         names = [str(place) for place in range(len(plan.calls))]
         ended = {name: state for name in names if (state := await self._end_of(recorded, name)) is not None}
         opened = allowances(tuple(plan.calls[int(name)] for name, state in ended.items() if state.failure is None))
@@ -204,7 +206,7 @@ class Executor:
             changes |= await self._native_change(plan.owner, list(mined.values()))
         late = next((state.failure for state in ended.values() if state.failure is not None), None)
         if failure is None and late is not None:
-            failure = Failed(late.code, late.message)
+            failure = Failed(late.code, late.message, late.name)
         return Result(
             key=plan.key,
             is_done=failure is None,

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from moray.actions import Asset, Chain, Decimal, Name
 from moray.agents.plan import NATIVE
+from moray.agents.planning.amounts import shown
 from moray.contracts.addresses import Address
 from moray.contracts.uniswap_v3 import UniswapV3
 from moray.errors import BadSetting, LookAlike, NameUnknown, NotPlanned
@@ -161,6 +162,14 @@ class AddressBook(_Entry):
     def symbol(self, token: Token) -> str:
         return next(name for name, each in self.tokens.items() if each == token)
 
+    def amounts(self, changes: Mapping[str, int]) -> dict[str, str]:
+        """Those above 0 of ``changes`` (base units by address or "native"), in whole units by symbol, for people."""
+        return {
+            name: shown(changes[token.address], token.decimals)
+            for name, token in self.tokens.items()
+            if changes.get(token.address, 0) > 0
+        }
+
     def recipient(self, slot: str, name: str, owner: str) -> str:
         """The address to send to. Raises NameUnknown, LookAlike, and NotPlanned for a contract of the book's."""
         address = to_checksum_address(name) if name.startswith("0x") else _find(self.names, name)
@@ -247,6 +256,11 @@ def read_book(path: Path) -> AddressBook:
     if len(raw) > MAX_BOOK_BYTES:
         raise BadSetting(f"{path} is longer than {MAX_BOOK_BYTES} bytes and no address book; name the right file")
     return parse_book(raw, str(path))
+
+
+def book_text(book: AddressBook) -> str:
+    """What ``parse_book`` reads: JSON, which is YAML too."""
+    return book.model_dump_json(indent=2, exclude_none=True) + "\n"
 
 
 def parse_book(raw: bytes, name: str = "the address book") -> AddressBook:

@@ -40,6 +40,7 @@ _V3_DEPTH: Final = 1000  # ether on one side of it
 _V2_DEPTH: Final = 200
 _STEP_S: Final = 300  # between two of the small swaps that write the pool's past
 _NUM_STEPS: Final = 8  # 40 minutes, for a mean over 30
+PAST_S: Final = _NUM_STEPS * _STEP_S  # by so much the chain's clock is ahead afterwards
 _NUM_OBSERVATIONS: Final = 64  # slots of the oracle; each swap in a chain_block of its own takes one
 _SWAP_WEI: Final = _ETHER  # enough to move the tick: a pool remembers nothing else
 

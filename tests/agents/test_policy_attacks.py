@@ -25,6 +25,7 @@ from policy_kit import (
     ROUTER,
     USD,
     USD_ADDRESS,
+    WETH,
     Book,
     ask,
     authorization,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from moray.actions import Quote
     from moray.agents.assistant import Proposal, Verdict
     from moray.agents.execution import Result
+    from moray.agents.names import AddressBook
     from moray.agents.plan import Plan
     from moray.agents.planning.worth import Worth
     from moray.agents.simulation import Simulation
@@ -178,7 +179,7 @@ async def _plan_and_act(asked: _Asked, proposal: Proposal, show: _Shown) -> bool
         finally:
             journal.close()
             record.close()
-    show.result(result)
+    show.result(result, book)
     return result.is_done
 
 
@@ -221,11 +222,16 @@ class _Shown:
         lines = (f"  {asset} {change:+d} base units" for asset, change in simulation.changes.items() if change)
         self._tell("changes", dict(simulation.changes), "simulated:", *lines)
 
-    def result(self, result: Result) -> None:
+    def result(self, result: Result, book: AddressBook) -> None:
         steps = [{"summary": step.summary, "tx_hash": step.tx_hash} for step in result.steps]
         self._tell("steps", steps, *(f"  {step.summary}: {step.tx_hash}" for step in result.steps))
-        failure = result.failure.reason if result.failure else ""
-        self._tell("failure", failure, "done" if result.is_done else f"not done: {failure}")
+        for name, sign in (("paid", -1), ("received", 1)):
+            moved = book.amounts({asset: sign * change for asset, change in result.changes.items()})
+            self._tell(name, moved, *(f"  {name} {amount} {symbol}" for symbol, amount in moved.items()))
+        failure = result.failure
+        self._tell(
+            "failure", asdict(failure) if failure else None, f"not done: {failure.reason}" if failure else "done"
+        )
         if result.doubt:
             self._tell("doubt", result.doubt, f"but {result.doubt}")
 
