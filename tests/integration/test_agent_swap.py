@@ -165,6 +165,7 @@ def test_what_must_not_be_signed_is_stopped_by_whoever_is_there_for_it(scene: Sc
     assert scene.balance(scene.usd) == before and scene.allowance(scene.usd) == 0
 
 
+@pytest.mark.long
 def test_what_was_approved_for_a_swap_that_the_policy_then_refuses_is_taken_back(prepared: Scene) -> None:
     """A worst price that no market gives: the approval is signed, the swap is not."""
     scene, policy = prepared, prepared.agent.policy.read_text()

@@ -48,6 +48,7 @@ def log_of(folder: Path) -> list[dict[str, object]]:
     return [{name: value for name, value in line.items() if name != "duration_s"} for line in lines]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_a_run_that_is_killed_and_interrupted_ends_with_the_bits_of_an_unbroken_one(tmp_path: Path) -> None:
     config, broken, whole = tmp_path / "tiny.yaml", tmp_path / "broken", tmp_path / "whole"
