@@ -28,6 +28,7 @@ from moray.quoting import quoted
 HOUSE_MODEL = "elver"
 MAX_MESSAGES = 16  # of the user's in one conversation
 ANSWER_TOKENS = 1024  # the longest action is shorter
+HOUSE_ANSWER_TOKENS = 256  # its context is 1,024, the longest action some 80
 MAX_WHY_CHARS = 400
 
 
@@ -72,7 +73,7 @@ async def propose(said: Sequence[str], client: AsyncMoray) -> Proposal:
     if not is_house:
         instructions = prompt.text.replace("{schema}", json.dumps(action_schema()))
         messages = [{"role": "system", "content": instructions}, *messages]
-    sampling = Sampling(max_tokens=ANSWER_TOKENS)
+    sampling = Sampling(max_tokens=HOUSE_ANSWER_TOKENS if is_house else ANSWER_TOKENS)
     try:
         answer = await client.chat(messages, sampling, response_format=response_format(action_schema()))
     except GatewayRefused as error:

@@ -15,8 +15,10 @@ CHAIN_NAME = "development"
 MIN_DEPTH_USD = "100000"  # of the two markets, which have millions
 
 
-async def development_book(chain: Chain, addresses: DefiAddresses) -> AddressBook:
-    """Raises ContractMissing where the markets are not there, and ChainError."""
+async def development_book(chain: Chain, addresses: DefiAddresses, dollar: str = "USD") -> AddressBook:
+    """``dollar``: what the user calls the test currency.
+
+    Raises ContractMissing where the markets are not there, and ChainError."""
     pool = await find_pool(chain, addresses.v3, addresses.weth, addresses.usd, FEE)
     pair = await find_pair(chain, addresses.v2, addresses.weth, addresses.usd)
     venues: dict[str, Venue] = {
@@ -30,7 +32,7 @@ async def development_book(chain: Chain, addresses: DefiAddresses) -> AddressBoo
         )
     }
     for name, address in addresses.vaults.items():
-        venues[name] = Vault(kind="vault", site=Site(address=address), asset="USD")
+        venues[name] = Vault(kind="vault", site=Site(address=address), asset=dollar)
     for name, address in addresses.stakings.items():
         venues[name] = Staking(kind="staking", site=Site(address=address), asset="WETH")
     return AddressBook(
@@ -39,7 +41,7 @@ async def development_book(chain: Chain, addresses: DefiAddresses) -> AddressBoo
         tokens={
             "ETH": Token(address=NATIVE, decimals=18),
             "WETH": Token(address=addresses.weth, decimals=18),
-            "USD": Token(
+            dollar: Token(
                 address=addresses.usd, decimals=await Currency(chain, addresses.usd).decimals(), is_dollar=True
             ),
         },
@@ -47,7 +49,7 @@ async def development_book(chain: Chain, addresses: DefiAddresses) -> AddressBoo
         pools=(
             Pool(
                 asset="WETH",
-                other="USD",
+                other=dollar,
                 fee=FEE,
                 pool=Site(address=pool.address),
                 pair=Site(address=pair.address),

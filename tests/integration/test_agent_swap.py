@@ -55,7 +55,7 @@ class Scene:
 
     @property
     def usd(self) -> str:
-        return self.book.tokens["USD"].address
+        return self.book.tokens["USDC"].address
 
     def balance(self, token: str) -> int:
         return int(self.on_chain(erc20.balance_of(token, self.agent.account).ask))
@@ -106,7 +106,7 @@ def prepared(tmp_path: Path) -> Iterator[Scene]:
     async def whole(anvil: Anvil) -> AgentFiles:
         async with deployed(anvil) as there:
             agent = await prepare(there.addresses, tmp_path)
-            usd = Currency(there.chain, read_book(agent.book).tokens["USD"].address)
+            usd = Currency(there.chain, read_book(agent.book).tokens["USDC"].address)
             mint = usd.mint(agent.account, HELD_USD)
             await transact(there.chain, DEVELOPMENT_KEYS[0], mint.summary, mint.to, mint.data)
             return agent
@@ -123,13 +123,13 @@ def scene(prepared: Scene) -> Iterator[Scene]:
 
 def test_a_sentence_becomes_a_final_swap_and_both_journals_prove_it(scene: Scene) -> None:
     before = scene.balance(scene.usd)
-    code, told = scene.ask("Swap 0.5 ETH for USD", Swap(pay="ETH", get="USD", amount="0.5"), *LIVE)
+    code, told = scene.ask("Swap 0.5 ETH for USDC", Swap(pay="ETH", get="USDC", amount="0.5"), *LIVE)
     assert code == 0 and told["failure"] is None and "doubt" not in told, told
 
     (step,) = told["steps"]
     receipt = scene.receipt(step["tx_hash"])
     assert receipt["status"] == "0x1" and told["paid"] == {"ETH": "0.5"}
-    assert base_units(told["received"]["USD"], 6) == scene.balance(scene.usd) - before > 0
+    assert base_units(told["received"]["USDC"], 6) == scene.balance(scene.usd) - before > 0
     assert scene.num_sent() == 1
 
     (end,) = scene.journal("end")
@@ -144,21 +144,21 @@ def test_a_sentence_becomes_a_final_swap_and_both_journals_prove_it(scene: Scene
 
 def test_what_must_not_be_signed_is_stopped_by_whoever_is_there_for_it(scene: Scene) -> None:
     """The policy refuses an amount, by its code; grounding refuses what the user did not say; a dry run asks nobody."""
-    half, two = Swap(pay="ETH", get="USD", amount="0.5"), Swap(pay="ETH", get="USD", amount="2")
-    approving = Swap(pay="USD", get="WETH", amount="$3000")
+    half, two = Swap(pay="ETH", get="USDC", amount="0.5"), Swap(pay="ETH", get="USDC", amount="2")
+    approving = Swap(pay="USDC", get="WETH", amount="3000")
     before = scene.balance(scene.usd)
     for sentence, understood, name in (
-        ("Swap 2 ETH for USD", two, "transaction_limit"),
-        ("Swap 3000 USD for WETH", approving, "allowance_too_high"),
+        ("Swap 2 ETH for USDC", two, "transaction_limit"),
+        ("Swap 3000 USDC for WETH", approving, "allowance_too_high"),
     ):
         code, told = scene.ask(sentence, understood, *LIVE)
         assert code == 1 and told["agrees"] and told["changes"] and told["steps"] == []
         assert (told["failure"]["code"], told["failure"]["name"]) == ("signature_refused", name)
     assert scene.decisions() == [("denied", "transaction_limit"), ("denied", "allowance_too_high")]
 
-    code, told = scene.ask("Swap 0.5 ETH for USD", two, *LIVE)
+    code, told = scene.ask("Swap 0.5 ETH for USDC", two, *LIVE)
     assert code == 1 and not told["agrees"] and "amount" in told["why"][0] and "plan" not in told
-    code, told = scene.ask("Swap 0.5 ETH for USD", half)
+    code, told = scene.ask("Swap 0.5 ETH for USDC", half)
     assert code == 0 and told["plan"] and int(told["changes"]["native"]) == -(10**18) // 2 and "dry run" in told["note"]
 
     assert len(scene.decisions()) == 2 and scene.signed() == [] and scene.num_sent() == 0
@@ -173,7 +173,7 @@ def test_what_was_approved_for_a_swap_that_the_policy_then_refuses_is_taken_back
     scene.agent.policy.write_text(policy.replace('at_least: "0.0003"', 'at_least: "1"'))
     before = scene.balance(scene.usd)
     with signing(scene.agent):
-        code, told = scene.ask("Swap 1000 USD for WETH", Swap(pay="USD", get="WETH", amount="$1000"), *LIVE)
+        code, told = scene.ask("Swap 1000 USDC for WETH", Swap(pay="USDC", get="WETH", amount="1000"), *LIVE)
     assert code == 1 and told["failure"]["name"] == "price_too_low"
     assert scene.decisions() == [("allowed", "allowed"), ("denied", "price_too_low"), ("allowed", "allowed")]
     assert len(told["steps"]) == len(scene.signed()) == scene.num_sent() == 2  # the approval, and its end

@@ -1,4 +1,4 @@
-"""``moray demo``: from nothing to answers of the house model and a paid task, cleaned up afterwards."""
+"""``moray demo``: from nothing to answers of the house model, a paid task and a swap, cleaned up afterwards."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Start a chain and a network of expert nodes, stake, have the house model turn requests into actions, have a task
-    of the chain answered and paid, stop everything."""
+    of the chain answered and paid, have an agent swap by one sentence, stop everything."""
+    from moray.cli.demo_swap import have_swapped, show_swap
     from moray.cli.demo_task import have_answered
     from moray.experts.source import open_model
     from moray.task_spec import SpecMessage, TaskSpec
@@ -79,10 +80,15 @@ def demo(
                         chain.addresses, chain.directory, record.state_dir, model, record.url, spec, line.update
                     )
                 )
-            if as_json:
-                print(json.dumps(summary | {"answers": answers, "task": paid.fields()}))
-            else:
+            if not as_json:
                 show_paid(paid, console)
+            with console.status("an agent swaps") as line:
+                folder = open_state_dir(Path(scratch) / "agent")
+                swap = have_swapped(chain.addresses, folder, record.url, line.update)
+            if as_json:
+                print(json.dumps(summary | {"answers": answers, "task": paid.fields(), "swap": swap.fields()}))
+            else:
+                show_swap(swap, console)
         finally:
             with console.status("stopping"):
                 stop_cluster(record)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 # web3 takes a second to import, so what needs it is imported where it is used.
 
-SENTENCE = "Swap 0.5 ETH for USD"
+DOLLAR = "USDC"  # what the test currency is called here: a name that the house model knows
+SENTENCE = f"Swap 0.5 ETH for {DOLLAR}"
 FUNDS_WEI = 100 * 10**18
 END_WAIT_S = 20.0
 
@@ -135,7 +136,7 @@ async def prepare(addresses: Addresses, folder: Path) -> AgentFiles:
     async with open_chain(addresses) as chain:
         exchanges = await _deploy_quickly(chain)
         await transact(chain, DEVELOPMENT_KEYS[0], "a gift of ether", agent.account, b"", FUNDS_WEI)
-        write_private(agent.book, book_text(await development_book(chain, exchanges)).encode())
+        write_private(agent.book, book_text(await development_book(chain, exchanges, DOLLAR)).encode())
     write_private(agent.policy, development_policy(agent.account, exchanges).encode())
     addresses.write(agent.chain)
     open_state_dir(agent.state_dir)
