@@ -31,7 +31,7 @@ def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
                 env=env,
                 capture_output=True,
                 text=True,
-                timeout=240,
+                timeout=600,
             )
             assert done.returncode == 0, f"{command}: {done.stderr}"
             outputs[command] = done.stdout
