@@ -51,9 +51,10 @@ def test_an_action_that_was_not_said_ends_it_even_with_yes(desk: Desk) -> None:
     assert code == 1 and told["agrees"] is False and "eve.eth" in told["why"][0] and "plan" not in told
 
 
-def test_a_question_about_a_price_needs_no_plan(desk: Desk) -> None:
+def test_a_question_about_a_price_without_a_chain_says_what_an_answer_needs(desk: Desk) -> None:
     code, out, _ = desk.ask("--json", answer=canonical(Quote(pay="USDC")))
-    assert code == 0 and json.loads(out)["agrees"] is True and "note" not in json.loads(out)
+    told = json.loads(out)
+    assert code == 0 and told["agrees"] is True and "--book" in told["note"] and "plan" not in told
 
 
 def test_live_without_a_signer_or_a_book_is_refused_before_anything_is_asked(desk: Desk) -> None:

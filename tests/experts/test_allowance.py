@@ -188,10 +188,11 @@ async def test_streams_go_on_at_other_replicas_when_one_gives_no_more(tmp_path: 
             await stack.enter_async_context(opened)
         await router.joined(2)
         capped = next(uplink for key, uplink in router.directory.uplinks.items() if key.replica_id == "capped")
-        for num_rows in [1, 2, 3] * 40:
-            rows, ids = random_rows(num_rows), every_expert(num_rows)
+        num_after = 0
+        while num_after < 40:  # a replica that was slow for a moment is chosen less, so how many it takes is not known
+            num_after += capped.is_draining
+            rows, ids = random_rows(2), every_expert(2)
             assert bits(await router.experts.dispatch(1, rows, ids)) == bits(reference(1, rows, ids))
-        await eventually(lambda: capped.is_draining)
         assert router.experts.missing() == frozenset() and not router.directory._faults
         assert capped.failures.keys() == {Blame.GATEWAY}
 
