@@ -14,24 +14,32 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Muon
 
 from moray.training.config import Optimiser
+from moray.training.crew import Crew
+
+MUON_PARTS = 4  # of the matrices, whatever the number of threads: a checkpoint does not know how many there are
 
 
 class Optimisers:
-    def __init__(self, model: nn.Module, config: Optimiser) -> None:
+    """``crew`` takes the steps of Muon's parts side by side: each has its own matrices, so the bits are the same."""
+
+    def __init__(self, model: nn.Module, config: Optimiser, crew: Crew) -> None:
         matrices: list[nn.Parameter] = []
         others: list[nn.Parameter] = []
         for name, weight in model.named_parameters():
             is_inner = ".layers." in name and weight.dim() == 2 and not name.endswith("mlp.gate.weight")
             (matrices if is_inner else others).append(weight)
         self._weights = [*matrices, *others]
-        self._clip, self._rate = config.clip, config.learning_rate
+        self._clip, self._rate, self._crew = config.clip, config.learning_rate, crew
         self._all: tuple[torch.optim.Optimizer, ...] = (
-            Muon(
-                matrices,
-                lr=config.learning_rate,
-                weight_decay=config.weight_decay,
-                momentum=config.momentum,
-                adjust_lr_fn="match_rms_adamw",
+            *(
+                Muon(
+                    matrices[part::MUON_PARTS],
+                    lr=config.learning_rate,
+                    weight_decay=config.weight_decay,
+                    momentum=config.momentum,
+                    adjust_lr_fn="match_rms_adamw",
+                )
+                for part in range(MUON_PARTS)
             ),
             AdamW(others, lr=config.learning_rate, betas=config.betas, weight_decay=0.0),
         )
@@ -39,12 +47,14 @@ class Optimisers:
     def step(self, scale: float) -> float:
         """One step with ``scale`` times the learning rate. Returns the gradients' norm before clipping."""
         norm = nn.utils.clip_grad_norm_(self._weights, self._clip)
-        for optimiser in self._all:
-            for group in optimiser.param_groups:
-                group["lr"] = self._rate * scale
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        self._crew.for_each(self._all, lambda optimiser: self._take_step(optimiser, scale))
         return float(norm)
+
+    def _take_step(self, optimiser: torch.optim.Optimizer, scale: float) -> None:
+        for group in optimiser.param_groups:
+            group["lr"] = self._rate * scale
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
 
     def state(self) -> list[dict[str, Any]]:
         return [optimiser.state_dict() for optimiser in self._all]

@@ -31,11 +31,11 @@ class Run:
     """``is_resumed``: the folder held a part of it. Raises BadSetting when the folder is another configuration's or
     cannot be used."""
 
-    def __init__(self, config: TrainingConfig, folder: Path, device: torch.device) -> None:
+    def __init__(self, config: TrainingConfig, folder: Path, device: torch.device, num_threads: int = 1) -> None:
         self._folder, self._since = folder, _now()
         self.is_resumed = (folder / CHECKPOINT).exists()
         self._tokenizer = _read_tokenizer(folder / TOKENIZER) if self.is_resumed else _learn_tokenizer(config)
-        self.trainer = Trainer(config, self._tokenizer, device)
+        self.trainer = Trainer(config, self._tokenizer, device, num_threads)
         self._earlier = self._spent = Spent()
         if self.is_resumed:
             resume(self.trainer, folder)
@@ -77,7 +77,7 @@ class Run:
             energy_wh=spent.energy_wh(watts_per_core) if device.type == "cpu" else None,
             device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             torch=torch.__version__,
-            num_threads=torch.get_num_threads(),
+            num_threads=trainer.num_threads,
             num_parameters=num_parameters,
             num_active_parameters=num_active,
             **mean_of_last(self._folder / LOG, ("loss", "mtp_loss", "mtp_acceptance")),

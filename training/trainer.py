@@ -13,8 +13,9 @@ from torch import Tensor
 
 from moray.training.batches import Batch, step_batches
 from moray.training.config import TrainingConfig, compute_type
+from moray.training.crew import Crew
 from moray.training.losses import Sums, batch_loss
-from moray.training.model import DeepSeekModel
+from moray.training.model import DeepSeekModel, Mixture
 from moray.training.optimisers import Optimisers, balance, rate_scale
 
 
@@ -34,10 +35,12 @@ class StepReport:
 
 
 class Trainer:
-    """``tokenizer`` is the model's, of ``config``'s vocabulary."""
+    """``tokenizer`` is the model's, of ``config``'s vocabulary; ``num_threads`` compute batches side by side."""
 
-    def __init__(self, config: TrainingConfig, tokenizer: Tokenizer, device: torch.device) -> None:
-        self.config, self.device, self._tokenizer = config, device, tokenizer
+    def __init__(
+        self, config: TrainingConfig, tokenizer: Tokenizer, device: torch.device, num_threads: int = 1
+    ) -> None:
+        self.config, self.device, self.num_threads, self._tokenizer = config, device, num_threads, tokenizer
         self.step = 0  # the next one
         self.num_tokens = 0  # read so far
         torch.use_deterministic_algorithms(True)
@@ -45,7 +48,8 @@ class Trainer:
         self.model = DeepSeekModel(config.architecture(), compute_type(config.precision, device))
         self.model.initialise(torch.Generator().manual_seed(config.seed))  # on the CPU: the same on every device
         self.model.to(device)
-        self._optimisers = Optimisers(self.model, config.optimiser)
+        self._crew = Crew(self.model, num_threads)
+        self._optimisers = Optimisers(self.model, config.optimiser, self._crew)
 
     def run(self) -> Iterator[StepReport]:
         """The steps that are left; each has been taken when its report comes."""
@@ -69,20 +73,15 @@ class Trainer:
     def _take_step(self) -> StepReport:
         started = time.perf_counter()
         config, step = self.config, self.step
-        batches = step_batches(self._tokenizer, config.data, "train", step)
+        batches = [batch.to(self.device) for batch in step_batches(self._tokenizer, config.data, "train", step)]
         total = sum(float(batch.weights[:, 1:].sum()) for batch in batches)
-        loads = [torch.zeros(config.architecture().num_experts) for _ in self.model.mixtures()]
-        sums = Sums()
-        for batch in batches:
-            batch = batch.to(self.device)
-            loss, part = batch_loss(self.model, batch, config.mtp_weight)
-            (loss / total).backward()
-            sums += part
-            self._count(loads, batch)
+        parts = self._crew.gradients(batches, lambda model, batch: self._compute(model, batch, total))
+        sums = sum((part.sums for part in parts), Sums())
+        loads = [torch.stack(of_layer).sum(0) for of_layer in zip(*(part.loads for part in parts), strict=True)]
         scale = rate_scale(step, config.steps, config.optimiser)
         norm = self._optimisers.step(scale)
         for mixture, load in zip(self.model.mixtures(), loads, strict=True):
-            balance(mixture.gate.e_score_correction_bias, load.to(self.device), config.balance_step * scale)
+            balance(mixture.gate.e_score_correction_bias, load, config.balance_step * scale)
         num_tokens = sum(int(batch.is_real.sum()) for batch in batches)
         self.step, self.num_tokens = step + 1, self.num_tokens + num_tokens
         return StepReport(
@@ -96,10 +95,23 @@ class Trainer:
             duration_s=time.perf_counter() - started,
         )
 
-    def _count(self, loads: list[Tensor], batch: Batch) -> None:
-        """Adds the rows that each expert got. The MTP layer sees one position less."""
-        for mixture, load in zip(self.model.mixtures(), loads, strict=True):
-            expert_ids = mixture.expert_ids
-            assert expert_ids is not None  # a forward pass was just made
-            is_real = batch.is_real if expert_ids.shape[0] == batch.is_real.numel() else batch.is_real[:, 1:]
-            load += torch.bincount(expert_ids[is_real.flatten()].flatten(), minlength=len(load)).cpu()
+    def _compute(self, model: DeepSeekModel, batch: Batch, total: float) -> _Part:
+        loss, sums = batch_loss(model, batch, self.config.mtp_weight)
+        (loss / total).backward()
+        return _Part(sums, [_load(mixture, batch.is_real) for mixture in model.mixtures()])
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Of one batch. ``loads``: the rows [E] that each expert got, by layer."""
+
+    sums: Sums
+    loads: list[Tensor]
+
+
+def _load(mixture: Mixture, is_real: Tensor) -> Tensor:
+    """The MTP layer sees one position less."""
+    expert_ids = mixture.expert_ids
+    assert expert_ids is not None  # a forward pass was just made
+    rows = is_real if expert_ids.shape[0] == is_real.numel() else is_real[:, 1:]
+    return torch.bincount(expert_ids[rows.flatten()].flatten(), minlength=len(mixture.experts)).float()

@@ -22,18 +22,19 @@ CHINESE_SHARE = 0.4
 SYSTEM_SHARE = 0.05  # of the examples; most requests come without a system message
 # Of 100 examples, so many are ...
 KINDS: Mapping[str, int] = {
-    "move": 42,
+    "move": 36,
     "clarify": 9,
-    "automation": 13,
+    "automation": 12,
     "automation_clarify": 4,
     "quote": 4,
-    "mandate": 5,
-    "question": 8,
-    "refuse": 5,
-    "unclear": 1,
-    "hidden": 4,
+    "mandate": 4,
+    "question": 7,
+    "refuse": 6,
+    "unclear": 2,
+    "noise": 1,
+    "hidden": 6,
     "dialogue": 3,
-    "plain": 10,
+    "plain": 6,
 }
 _MOVES = "swap swap swap transfer transfer stake unstake deposit withdraw add_liquidity remove_liquidity".split()
 _TOPICS = "explain explain explain balance portfolio history health gas yield".split()
@@ -122,6 +123,7 @@ _SPOKEN: Mapping[str, Callable[[Speaker], Said]] = {
     "question": lambda speaker: speaker.question(speaker.rng.choice(_TOPICS)),
     "refuse": lambda speaker: speaker.refused(speaker.rng.choice(_REASONS)),
     "unclear": lambda speaker: speaker.unclear(),
+    "noise": lambda speaker: speaker.noise(),
     "hidden": lambda speaker: speaker.hidden(speaker.rng.choice(("hidden", "hidden", "hidden.ask", "hidden.alone"))),
     "dialogue": _dialogue,
 }

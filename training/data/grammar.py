@@ -19,10 +19,26 @@ Split = Literal["train", "heldout"]
 
 HELD_WORD_SHARE = 0.6  # in held-out templates, of the words that have held-out synonyms
 
-MADE_UP_SHARE = 0.06  # of the verbs that the rest of the sentence gives away: so a new verb is no riddle
+MADE_UP_SHARE = 0.08  # of the words that the rest of the sentence gives away: so a new word is no riddle
 
 _SMALL_TALK = frozenset({"pls", "thanks", "hey", "soon", "want"})
-_GUESSABLE: Mapping[str, frozenset[str]] = {"swap": frozenset({"pay", "get"}), "send": frozenset({"to", "asset"})}
+# A word is given away by slots beside it.
+_GUESSABLE_VERBS: Mapping[str, frozenset[str]] = {
+    "swap": frozenset({"pay", "get"}),
+    "send": frozenset({"to", "asset"}),
+}
+_GUESSABLE: Mapping[Language, Mapping[str, frozenset[str]]] = {
+    "en": {
+        **_GUESSABLE_VERBS,
+        **dict.fromkeys(("pls", "thanks", "hey", "soon"), frozenset()),
+        "manage": frozenset({"risk", "horizon"}),
+        "pool": frozenset({"asset", "other"}),
+        "slippage": frozenset({"slippage"}),
+        "portfolio": frozenset({"risk"}),
+        "when": frozenset({"trigger", "then"}),
+    },
+    "zh": _GUESSABLE_VERBS,
+}
 _ONSETS = ("bl", "cr", "d", "fl", "gr", "j", "k", "pl", "sn", "spl", "tr", "v", "w", "z", "br", "h")
 _CODAS = ("b", "ck", "ft", "g", "lk", "mp", "nk", "p", "rb", "sh", "st", "x", "zz", "ble", "nter")
 _PART = re.compile(r"\{([a-z_]+)\}|<([a-z_.]+)>")
@@ -120,7 +136,7 @@ class Wording:
 
 
 def _made_up(language: Language, rng: random.Random) -> str:
-    """A verb that nobody knows."""
+    """A word that nobody knows; in Chinese a verb."""
     if language == "zh":
         return "".join(rng.sample("弄挪搞拨移倒调递送腾搬捎抬拎翻绕", 2))
     return rng.choice(_ONSETS) + rng.choice("aeiou") + rng.choice(_CODAS)
@@ -140,7 +156,8 @@ def fill(
             pieces.extend(slot(part[1]))
         else:
             word = wording.word(part[1], split, rng, held_share)
-            is_guessable = part[1] in _GUESSABLE and _GUESSABLE[part[1]] <= template.slots
+            given_away = _GUESSABLE[wording.language].get(part[1])
+            is_guessable = given_away is not None and given_away <= template.slots
             if split == "train" and is_guessable and rng.random() < MADE_UP_SHARE:
                 made_up = _made_up(wording.language, rng)
                 word = word if made_up in wording.held_words else made_up

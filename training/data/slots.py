@@ -11,7 +11,7 @@ from moray.training.data import names, numerals
 from moray.training.data.glossary import CHINESE_TERMS, ENGLISH_TERMS
 from moray.training.data.grammar import Piece, Split, Wording
 
-UNKNOWN_TICKER_SHARE = 0.12
+UNKNOWN_TICKER_SHARE = 0.15
 ADDRESS_SHARE = 0.05  # of recipients, vaults and event sources: addresses cost some eighty tokens an example
 _PERCENTS = (10, 15, 20, 25, 30, 40, 50, 60, 70, 75, 80, 90)
 _DURATIONS = ("30min", "1h", "4h", "6h", "12h", "1d", "2d", "3d", "1w", "2w", "1mo", "3mo")
@@ -20,9 +20,14 @@ _UNITS_EN = {"min": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month
 _UNITS_ZH = {"min": "分钟", "h": "小时", "d": "天", "w": "周", "mo": "个月", "y": "年"}
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAYS_EN = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_ADVERBS = {"1h": "hourly", "1d": "daily", "1w": "weekly", "2w": "fortnightly", "1mo": "monthly", "1y": "yearly"}
 _MONTHS_EN = ("January February March April May June July August September October November December").split()
 _BPS = (5, 10, 20, 25, 30, 50, 75, 100, 150, 200, 300)
-_LABELS = {"en": ("cold wallet", "hot wallet", "savings", "ledger", "treasury"), "zh": ("冷钱包", "热钱包", "金主")}
+_LABELS = {
+    "en": ("cold wallet", "hot wallet", "savings", "ledger", "treasury", "trezor", "multisig", "burner", "main wallet"),
+    "zh": ("冷钱包", "热钱包", "金主", "主钱包", "小号", "多签钱包", "储蓄账户"),
+}
+UNKNOWN_BRAND_SHARE = 0.15  # of venues
 VENUES = {
     "add_liquidity": names.EXCHANGES,
     "remove_liquidity": names.EXCHANGES,
@@ -71,6 +76,8 @@ class Slots:
         kind = rng.random()
         if kind < UNKNOWN_TICKER_SHARE:
             symbol = names.ticker(rng)
+            while symbol.lower() in self._wording.held_words:
+                symbol = names.ticker(rng)
         elif kind < 0.4 or symbol in taken:
             symbol = rng.choice([asset for asset in names.ASSETS if asset not in taken])
         elif kind > 0.99:
@@ -153,13 +160,13 @@ class Slots:
 
     def _person(self) -> str:
         rng, kind = self._rng, self._rng.random()
-        if kind < 0.35:
+        if kind < 0.3:
             return names.ens_name(rng)
-        person = rng.choice(names.PEOPLE[self._wording.language])
-        return person.lower() if kind < 0.55 else person
+        person = names.person(self._wording.language, rng)
+        return person.lower() if kind < 0.5 else person
 
     def _to(self) -> str:
-        if self._rng.random() < 0.08:
+        if self._subject != "refuse" and self._rng.random() < 0.08:
             label = self._rng.choice(_LABELS[self._wording.language])
             self.values["to"] = label
             return ("my " if self._is_english else "我的") + label
@@ -172,7 +179,8 @@ class Slots:
         return self._who("source", lambda: self._rng.choice(names.LENDERS + names.EXCHANGES))
 
     def _venue(self) -> str:
-        return self._pick("venue", VENUES.get(self._subject, names.LENDERS))
+        known = VENUES.get(self._subject, names.LENDERS)
+        return self._pick("venue", (names.brand(self._rng),) if self._rng.random() < UNKNOWN_BRAND_SHARE else known)
 
     def _pick(self, field: str, choices: tuple[str, ...]) -> str:
         self.values[field] = self._rng.choice(choices)
@@ -246,6 +254,10 @@ class Slots:
 
     def _every(self) -> str:
         return self._span("every", _DURATIONS)
+
+    def _regularly(self) -> str:
+        self.values["every"] = every = self._rng.choice(tuple(_ADVERBS))
+        return _ADVERBS[every]
 
     def _horizon(self) -> str:
         return self._span("horizon", _HORIZONS)
@@ -327,6 +339,7 @@ class Slots:
         "value": _value,
         "slippage": _slippage,
         "every": _every,
+        "regularly": _regularly,
         "horizon": _horizon,
         "day": _day,
         "at": _at,
@@ -349,4 +362,5 @@ FIELD_OF = {
     "value_usd": "value",
     "value_percent": "value",
     "day": "every",
+    "regularly": "every",
 }

@@ -39,8 +39,8 @@ def train(
         Path | None, typer.Option("--out", help="Folder of the run; build/NAME if not given. Run again to go on.")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads; another number gives other bits.")
-    ] = None,
+        int, typer.Option("--threads", min=1, max=64, help="CPU threads; another number gives other bits.")
+    ] = 2,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device")] = "auto",
     watts_per_core: Annotated[
         float, typer.Option("--watts-per-core", min=0.0, help="What the energy estimate takes a busy core to draw.")
@@ -50,21 +50,20 @@ def train(
     ] = False,
 ) -> None:
     """Train a model, resuming what its folder holds; at the end the model is in OUT/model. Ctrl-C saves first."""
-    if threads is not None:
-        os.environ["RAYON_NUM_THREADS"] = str(threads)  # the tokenizer's; read when it starts its own
+    os.environ["RAYON_NUM_THREADS"] = str(threads)  # the tokenizer's; read when it starts its own
     import torch
 
     from moray.training.config import read_config
     from moray.training.run import MODEL, Run
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # of each thread that computes a batch
     console = Console(stderr=True, quiet=as_json, highlight=False, soft_wrap=True)
     config = read_config(config_file)
     folder = out if out is not None else Path("build") / config.name
     try:
         with console.status("reading the run, or learning a vocabulary to begin one"):
-            run = Run(config, folder, _choose_device(device))
+            chosen = _choose_device(device)
+            run = Run(config, folder, chosen, num_threads=threads if chosen.type == "cpu" else 1)
         if run.is_resumed:
             console.print(f"going on in {folder}: {run.trainer.step} of {config.steps} steps are there", markup=False)
         is_done = _take_steps(run, console, as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from moray.training.data.chinese import (
     automations,
+    deposits,
     frames,
     hidden,
     mandates,
@@ -15,5 +16,5 @@ from moray.training.data.chinese import (
 )
 from moray.training.data.grammar import Wording
 
-_PURPOSES = (automations, frames, hidden, mandates, moves, questions, refusals, triggers)
+_PURPOSES = (automations, deposits, frames, hidden, mandates, moves, questions, refusals, triggers)
 CHINESE = Wording("zh", {k: v for part in _PURPOSES for k, v in part.TEMPLATES.items()}, words.WORDS)

@@ -27,6 +27,117 @@ TEMPLATES = {
         ~<hey>，<pls>{core}
         ~是时候{core}了
         ~<soon>替我{core}，<thanks>
+        <pls>把这事办了：{core}
+        <pls>给我{core}
+        <pls>现在{core}
+        请你帮我{core}
+        请帮忙{core}
+        麻烦帮我把这个办一下：{core}
+        拜托了，{core}
+        我想请你{core}
+        我<want>现在{core}
+        我<want>把事情办了：{core}
+        我<want>{core}，可以吗
+        我们<want>{core}
+        我想让你{core}
+        我想先{core}
+        我得{core}
+        我必须{core}
+        我准备{core}
+        我正打算{core}
+        我在考虑{core}，就这么办吧
+        我想了想，还是{core}
+        我这边要{core}
+        今天我要{core}
+        能{core}吗
+        能不能帮忙{core}
+        能不能给我{core}
+        能给我{core}吗
+        你能{core}吗
+        你可以帮我{core}吗
+        可以帮我{core}吗
+        可以给我{core}吗
+        可否{core}
+        是否可以{core}
+        方便的话{core}
+        有空帮我{core}
+        帮我{core}好吗
+        帮我{core}行不行
+        {core}，行吗
+        {core}，好吗
+        {core}，可以吧
+        {core}吧
+        {core}哈
+        {core}，麻烦了
+        {core}，拜托
+        {core}，帮个忙
+        {core}，就现在
+        {core}，谢谢啦
+        <soon>帮我{core}
+        <soon>就{core}
+        <soon>我<want>{core}
+        我<want><soon>{core}
+        <hey>，<soon>{core}
+        <hey>，能{core}吗
+        <hey>，可以帮忙{core}吗
+        <hey>，麻烦{core}，<thanks>
+        <hey>，给我{core}
+        直接{core}
+        先{core}
+        那就{core}
+        那{core}
+        好，{core}
+        好的，{core}
+        行，{core}
+        ok，{core}
+        对，{core}
+        开始吧：{core}
+        操作：{core}
+        任务：{core}
+        指令：{core}
+        需求：{core}
+        下单：{core}
+        执行：{core}
+        执行一下：{core}
+        你来{core}
+        由你来{core}
+        你给我{core}
+        你帮我{core}
+        请您{core}
+        交给你了，{core}
+        这次请{core}
+        下一步是{core}
+        下一步{core}
+        接下来{core}
+        需要你{core}
+        需要{core}
+        得{core}了
+        该{core}了
+        是不是可以帮我{core}
+        我不会操作，帮我{core}
+        怎么操作我不管，{core}
+        要是方便，请{core}
+        如果可以，请{core}
+        再帮我{core}
+        顺手{core}
+        {core}这件事就麻烦你了
+        {core}，能做到吗
+        {core}，你能搞定吧
+        {core}，尽量快点
+        {core}，没别的要求
+        {core}，可以的话现在就做
+        听好：{core}
+        我的请求是{core}
+        我的要求：{core}
+        要做的是{core}
+        今天的活：{core}
+        目的很简单：{core}
+        有没有办法{core}
+        怎么才能{core}？你直接做吧
+        不啰嗦，{core}
+        我就一件事：{core}
+        这单帮我做：{core}
+        请问可以{core}吗
     """,
     "before": """
         刚发了工资，
@@ -39,6 +150,47 @@ TEMPLATES = {
         我是新手，
         ~忙了一个星期，
         ~思来想去，
+        刚下班，
+        今天心情不错，
+        刚看完新闻，
+        最近市场太乱，
+        最近一直在亏，
+        昨晚没睡好，
+        我老婆说该动一动了，
+        跟朋友商量过，
+        听大V说的，
+        看了半天K线，
+        gas终于不贵了，
+        现在有点闲钱，
+        要交房租了，
+        年底了，
+        快过年了，
+        周末没事，
+        等了好久了，
+        反正也不急用，
+        第一次用这个，
+        不太会操作，
+        我有点紧张，
+        研究了很久，
+        之前{asset}是{number}，
+        我看{asset}要到{number}，
+        论坛上有{number}个人讨论这个，
+        账号用了{number}天了，
+        手机快没电了，
+        在地铁上不方便，
+        长话短说，
+        话不多说，
+        跟你说一下，
+        对了，
+        另外，
+        是这样的，
+        有个需求，
+        问题解决了，
+        打扰一下，
+        趁现在网络不堵，
+        老板催我，
+        考虑清楚了，
+        孩子睡了，总算有空，
     """,
     "after": """
         ，好了告诉我
@@ -51,6 +203,42 @@ TEMPLATES = {
         ，哈哈
         ~，趁我没反悔
         ~，今天就到这儿
+        ，完成后通知我
+        ，搞定发我哈希
+        ，弄完回我
+        ，越快越好
+        ，慢慢来
+        ，不着急
+        ，有劳了
+        ，靠你了
+        ，没问题吧
+        ，谢谢你
+        ，谢啦
+        ，先这样
+        ，就这么定了
+        ，其他不用管
+        ，我去睡了
+        ，我在开会
+        ，回头再聊
+        ，我考虑好了
+        ，别弄错了
+        ，小心点
+        ，仔细一点
+        ，嘻嘻
+        ，哎
+        ，唉，亏麻了
+        ，冲
+        ，冲冲冲
+        👍
+        💪
+        😅
+        🥲
+        ，谢谢老板
+        ，么么哒
+        ，第一次弄，请多关照
+        ，我是认真的
+        ，今天就这些
+        ，后面再说别的
     """,
     "chain": """
         在{chain}上
@@ -58,11 +246,50 @@ TEMPLATES = {
         在{chain}链上
         在{chain}网络
         ~走{chain}
+        在{chain}
+        在{chain}这条链上
+        在{chain}网络上
+        在{chain}那边
+        就在{chain}上
+        到{chain}上
+        去{chain}上
+        通过{chain}
+        通过{chain}网络
+        用{chain}
+        用{chain}网络
+        用{chain}链
+        {chain}上
+        网络选{chain}，
+        网络：{chain}，
+        链选{chain}，
+        链用{chain}，
+        以{chain}为网络，
     """,
     "slippage": """
         ，<slippage>{slippage}
         ，<slippage>不超过{slippage}
         ，<slippage>最多{slippage}
         ~，容忍{slippage}的<slippage>
+        ，<slippage>设{slippage}
+        ，<slippage>设为{slippage}
+        ，<slippage>设成{slippage}
+        ，<slippage>控制在{slippage}
+        ，<slippage>控制在{slippage}以内
+        ，<slippage>别超过{slippage}
+        ，<slippage>不能大于{slippage}
+        ，<slippage>不许过{slippage}
+        ，<slippage>最高{slippage}
+        ，<slippage>给{slippage}
+        ，<slippage>给到{slippage}
+        ，<slippage>{slippage}以内
+        ，<slippage>{slippage}就行
+        ，<slippage>调到{slippage}
+        ，<slippage>卡{slippage}
+        ，<slippage>：{slippage}
+        ，<slippage>按{slippage}算
+        （<slippage>{slippage}）
+        ，价格最多差{slippage}
+        ，成交价偏差不超过{slippage}
+        ，价格最多让{slippage}
     """,
 }

@@ -18,53 +18,249 @@ TEMPLATES = {
         帮我投资{amount}{asset}
         ~让我的<portfolio>增值
         ~按{risk}风险替我理财
+        <manage>我的<portfolio>，风险{risk}，时间{horizon}
+        <manage>我的<portfolio>，风险偏好{risk}，打算放{horizon}
+        <manage>我的<portfolio>，{horizon}，{risk}风险，别碰{exclude}
+        <manage>我的<portfolio>{horizon}，风险{risk}，手头留{liquid}
+        按{risk}风险<manage>我的<portfolio>，周期{horizon}
+        用风险{risk}的策略<manage>我的<portfolio>{horizon}
+        做{horizon}的{risk}风险投资组合
+        帮我做一个{risk}风险、为期{horizon}的组合
+        在未来{horizon}里<manage>我的<portfolio>，风险{risk}
+        接管我的<portfolio>，{risk}风险，{horizon}
+        替我看着我的<portfolio>，风险{risk}，{horizon}后再看
+        把我的<portfolio>交给你<manage>，{horizon}，{risk}风险
+        把{amount}{asset}交给你<manage>，{risk}风险，{horizon}
+        拿{amount}{asset}做投资，风险{risk}，期限{horizon}
+        用{amount}{asset}建一个{risk}风险的组合，持有{horizon}
+        用{amount}{asset}理财{horizon}，{risk}风险
+        用{amount}{asset}理财，风险{risk}，为期{horizon}，随时能取{liquid}
+        用{amount}{asset}投资{horizon}，{risk}风险，不要{exclude}
+        帮我理财，{risk}风险，期限{horizon}
+        帮我理财，风险{risk}，{horizon}，留{liquid}备用
+        帮我配置<portfolio>，{risk}风险，{horizon}
+        配置我的<portfolio>，{risk}风险，投{horizon}，排除{exclude}
+        规划我的<portfolio>，风险{risk}，期限{horizon}，保留{liquid}随时可用
+        自动<manage>我的<portfolio>，风险水平{risk}，时长{horizon}
+        全权<manage>我的<portfolio>，风险等级{risk}，{horizon}
+        =风险：{risk}，期限：{horizon}，请<manage>我的<portfolio>
+        =期限{horizon}，风险{risk}，流动资金{liquid}，请<manage>我的<portfolio>
+        =期限{horizon}，{risk}风险，不买{exclude}，请<manage>我的<portfolio>
+        =我的<portfolio>交给你了：{risk}风险，{horizon}
+        =我的<portfolio>你来<manage>，风险{risk}，{horizon}
+        =我的<portfolio>想放{horizon}，风险要{risk}，你<manage>
+        =我能放{horizon}，风险{risk}，帮我<manage>我的<portfolio>
+        =我{horizon}内用不到这笔钱，风险{risk}，你帮我投资
+        =我打算投{horizon}，风险{risk}，你来<manage>我的<portfolio>
+        =我投资的风格是{risk}风险，{horizon}，请<manage>我的<portfolio>
+        =我的风险承受能力{risk}，投资期{horizon}，帮我理财
+        =我要存{horizon}的钱，{risk}风险，帮我<manage>
+        =想让{amount}{asset}增值{horizon}，{risk}风险
+        =有{amount}{asset}，{horizon}不动，按{risk}风险帮我投资
+        =手头{amount}{asset}闲置{horizon}，{risk}风险帮我<manage>
+        =投资委托：{amount}{asset}，{risk}风险，{horizon}
+        =理财要求：风险{risk}；期限{horizon}；不碰{exclude}；留{liquid}
+        =理财要求：{horizon}，风险{risk}
+        =托管我的<portfolio>：风险{risk}，{horizon}
+        =投资组合委托，{risk}风险，{horizon}，现金留{liquid}
+        =给你授权<manage>我的<portfolio>，{horizon}，风险{risk}，除了{exclude}
+        =攒{horizon}的养老钱，{risk}风险，<manage>我的<portfolio>
+        =为了{horizon}后买房，按{risk}风险<manage>我的<portfolio>
+        =孩子的教育金，{horizon}，{risk}风险，帮我投资
+        =你可以<manage>我的<portfolio>，风险{risk}，{horizon}，随时要能拿{liquid}
+        帮我<manage>我的<portfolio>
+        自动<manage>我的<portfolio>
+        接管我的<portfolio>
+        帮我理财
+        帮我做一个投资组合
+        帮我投资，{horizon}
+        帮我理财，{risk}风险
+        帮我理财{horizon}
+        做{horizon}的理财
+        用{amount}{asset}理财
+        拿{amount}{asset}做个投资组合
+        用{amount}{asset}投资，风险{risk}
+        用{amount}{asset}投资{horizon}
+        按{risk}风险<manage>我的<portfolio>
+        配置我的<portfolio>，别碰{exclude}
+        <manage>我的<portfolio>，留{liquid}，不要{exclude}
+        <manage>我的<portfolio>，风险偏好{risk}，现金留{liquid}
+        =我的<portfolio>交给你<manage>
+        =我的<portfolio>你来<manage>，{horizon}
+        =我能接受{risk}风险，帮我理财
+        =投资委托：{amount}{asset}，{risk}风险
+        =投资委托：{horizon}，不碰{exclude}
+        =这笔钱{horizon}不用，帮我投资
+        =托管我的<portfolio>，风险{risk}
     """,
     "reply.amount": """
         {amount_bare}
         就{amount_bare}吧
         数量{amount_bare}
         ~那就算{amount_bare}
+        {amount_bare}，谢谢
+        数量是{amount_bare}
+        数额{amount_bare}
+        金额：{amount_bare}
+        要{amount_bare}
+        我要{amount_bare}
+        先{amount_bare}
+        来{amount_bare}
+        弄{amount_bare}
+        用{amount_bare}
+        嗯，{amount_bare}
+        {amount_bare}好了
+        {amount_bare}就行
+        {amount_bare}吧
+        差不多{amount_bare}
     """,
     "reply.asset": """
         {asset}
         是{asset}
         ~指的是{asset}
+        {asset}吧
+        {asset}，谢谢
+        用{asset}
+        要{asset}
+        就{asset}
+        我说的是{asset}
+        币是{asset}
+        币种：{asset}
+        哦，{asset}
+        当然是{asset}
+        {asset}这个币
+        资产是{asset}
+        选{asset}
     """,
     "reply.other": """
         另一边是{other}
         和{other}
         ~搭{other}
+        {other}
+        另一个是{other}
+        另外一个币：{other}
+        配{other}
+        配对的是{other}
+        跟{other}一起
+        加{other}
+        第二种是{other}
+        对面是{other}
+        还有{other}
+        另一边用{other}
+        和{other}组
+        另一种资产{other}
     """,
     "reply.pay": """
         用{pay}
         拿{pay}付
         ~从{pay}里出
+        用{pay}付
+        付{pay}
+        卖{pay}
+        拿{pay}
+        花{pay}
+        我出{pay}
+        用我的{pay}
+        用{pay}换
+        {pay}付款
+        支付用{pay}
+        从我的{pay}付
+        我卖的是{pay}
+        卖出的是{pay}
     """,
     "reply.get": """
         换{get}
         要{get}
         ~得到{get}
+        换成{get}
+        我要{get}
+        买{get}
+        换到{get}
+        成{get}
+        目标是{get}
+        想换{get}
+        要换的是{get}
+        买入{get}
+        拿{get}回来
+        收{get}
+        换出来要{get}
+        都换成{get}
     """,
     "reply.to": """
         给{to}
         {to}
         转给{to}
         ~收的人是{to}
+        给{to}吧
+        发给{to}
+        打给{to}
+        收款人{to}
+        收币的是{to}
+        对方是{to}
+        转到{to}
+        到{to}
+        {to}，谢谢
+        是{to}
+        地址：{to}
+        当然是给{to}
+        付给{to}
+        转账给{to}
     """,
     "reply.vault": """
         {vault}
         {vault}金库
         放{vault}
         ~那个叫{vault}的
+        {vault}吧
+        {vault}那个
+        是{vault}
+        用{vault}
+        选{vault}
+        就{vault}
+        在{vault}
+        金库是{vault}
+        金库：{vault}
+        {vault}这个金库
+        我说的是{vault}
+        {vault}，谢谢
+        名字是{vault}
     """,
     "reply.risk": """
         {risk}风险
         风险{risk}
         ~风险嘛，{risk}
+        {risk}
+        {risk}的
+        {risk}吧
+        要{risk}风险
+        选{risk}
+        {risk}就行
+        风险水平{risk}
+        风险等级：{risk}
+        我的风险偏好是{risk}
+        风险要{risk}
+        就{risk}风险
+        走{risk}路线
+        按{risk}来
+        我能接受{risk}风险
     """,
     "reply.horizon": """
         {horizon}
         期限{horizon}
         ~大概{horizon}
+        {horizon}吧
+        为期{horizon}
+        投{horizon}
+        放{horizon}
+        时间{horizon}
+        持有{horizon}
+        {horizon}左右
+        {horizon}就够
+        期限：{horizon}
+        期限是{horizon}
+        想放{horizon}
+        打算{horizon}
+        先{horizon}
+        我能等{horizon}
     """,
 }
