@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
+from torch.utils._pytree import tree_flatten
 
 from moray.architecture import Architecture
 from moray.training.config import TrainingConfig, read_config
@@ -50,3 +51,11 @@ def random_model(architecture: Architecture, seed: int) -> DeepSeekModel:
 def deviation(rows: Tensor, expected: Tensor) -> float:
     """The largest difference, relative to the largest value."""
     return float((rows - expected).abs().max() / expected.abs().max())
+
+
+def is_same(state: Any, other: Any) -> bool:
+    """Bit for bit, and of one structure."""
+    (leaves, structure), (others, its) = tree_flatten(state), tree_flatten(other)
+    return structure == its and all(
+        torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b for a, b in zip(leaves, others, strict=True)
+    )

@@ -32,9 +32,9 @@ class Crew:
 
     def gradients(self, batches: Sequence[Batch], work: Callable[[DeepSeekModel, Batch], R]) -> list[R]:
         """What ``work`` gives for each batch, in their order. Its backward passes are left in the model's gradients."""
-        shares = _shares([batch.token_ids.numel() for batch in batches], len(self._models))
+        parts = shares([batch.token_ids.numel() for batch in batches], len(self._models))
         found = self.for_each(
-            zip(self._models, shares, strict=True),
+            zip(self._models, parts, strict=True),
             lambda pair: [(index, work(pair[0], batches[index])) for index in pair[1]],
         )
         for twin in self._models[1:]:
@@ -53,7 +53,7 @@ def _twin(model: DeepSeekModel) -> DeepSeekModel:
     return twin
 
 
-def _shares(costs: Sequence[int], num: int) -> list[list[int]]:
+def shares(costs: Sequence[int], num: int) -> list[list[int]]:
     """The indices of ``costs`` in ``num`` parts that cost about the same: the dearest first, to who has least."""
     shares: list[list[int]] = [[] for _ in range(num)]
     loads = [0] * num

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.utils._pytree import tree_flatten
 
 from moray.training.config import Optimiser, TrainingConfig
 from moray.training.optimisers import balance, rate_scale
 from moray.training.trainer import StepReport, Trainer
-from training_kit import tiny, tiny_tokenizer
+from training_kit import is_same, tiny, tiny_tokenizer
 
 CPU = torch.device("cpu")
 
@@ -42,14 +39,6 @@ def test_the_bias_of_a_busy_expert_goes_down_and_of_an_idle_one_up() -> None:
 def trained(config: TrainingConfig) -> tuple[Trainer, list[StepReport]]:
     trainer = Trainer(config, tiny_tokenizer(), CPU)
     return trainer, list(trainer.run())
-
-
-def is_same(state: Any, other: Any) -> bool:
-    """Bit for bit, and of one structure."""
-    (leaves, structure), (others, its) = tree_flatten(state), tree_flatten(other)
-    return structure == its and all(
-        torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b for a, b in zip(leaves, others, strict=True)
-    )
 
 
 @pytest.mark.parametrize("num_steps", [10, pytest.param(200, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
