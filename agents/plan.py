@@ -21,12 +21,6 @@ APPROVE = keccak(text="approve(address,uint256)")[:4]
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedCall:
-    chain_id: int
-    call: Call
-
-
-@dataclass(frozen=True, slots=True)
 class Bound:
     """What the owner's balance of ``asset`` (a token's address, or "native") may change by, both ends included, in base
     units: negative is paid. Gas is not counted. Of an asset without a bound nothing may change. ERC-721s count by how
@@ -52,10 +46,6 @@ class Plan:
     recipients: tuple[str, ...]
     block_number: int
     summary: tuple[str, ...]
-
-    @property
-    def planned_calls(self) -> tuple[PlannedCall, ...]:
-        return tuple(PlannedCall(self.chain_id, call) for call in self.calls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from moray.agents.plan import NATIVE, Allowance, Bound, Plan, allowances
 from moray.contracts.calls import Call
 from moray.contracts.chain import Chain
+from moray.contracts.erc20 import TRANSFER
 from moray.contracts.interface import interface
 from moray.contracts.log import Log
 from moray.contracts.rehearsing import NATIVE_LOGS, Outcome, Rehearsal, RehearsedLog, rehearse
 from moray.contracts.reverts import decode_revert
 from moray.errors import SimulationDisagrees
-from moray.ethereum import keccak, to_checksum_address
+from moray.ethereum import to_checksum_address
 
-TRANSFER = keccak(text="Transfer(address,address,uint256)")
 _ERC20 = interface("TestCurrency").functions
 _WORD = 32
 

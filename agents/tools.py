@@ -23,13 +23,13 @@ from moray.agents.planning.amounts import base_units, shown
 from moray.agents.planning.planner import plan
 from moray.agents.planning.read_world import read_world
 from moray.agents.planning.worth import worth
+from moray.agents.prices import MIN_WINDOW_S
 from moray.contracts import erc20, erc4626, unbonding_stake, uniswap_v2, uniswap_v3
 from moray.contracts.chain import Chain, ChainBlock
 from moray.contracts.multicall import MULTICALL3, native_balance, read_all
 from moray.contracts.uniswap_v3 import UniswapV3
 from moray.errors import BadSetting, NotPlanned, PlanRefused
 
-MEAN_WINDOW_S = 1800  # of the time-weighted price
 MAX_POSITIONS = 20  # that are looked at
 _GWEI_DECIMALS = 9
 
@@ -217,7 +217,7 @@ class Toolbox:
         else:
             units = base_units(amount, market.bought.decimals)
             found = await uniswap_v3.quote_exact_output(self.chain, v3, pool, pool.other(token_in), units, head)
-        mean = await uniswap_v3.read_time_weighted(self.chain, pool, MEAN_WINDOW_S, head)
+        mean = await uniswap_v3.read_time_weighted(self.chain, pool, MIN_WINDOW_S, head)
         fair = uniswap_v3.quote_at_tick(pool, mean.tick, token_in, found.amount_in)
         return Quoted(
             chain_block=head.number,
@@ -314,9 +314,9 @@ class Toolbox:
         self, market: _Market, head: ChainBlock
     ) -> tuple[uniswap_v3.PoolState, uniswap_v3.TimeWeighted]:
         """In one call."""
-        reads = (*uniswap_v3.pool_reads(market.pool), uniswap_v3.oracle_read(market.pool, MEAN_WINDOW_S))
+        reads = (*uniswap_v3.pool_reads(market.pool), uniswap_v3.oracle_read(market.pool, MIN_WINDOW_S))
         *state, observed = await read_all(self.chain, self.multicall, reads, head)
-        return uniswap_v3.pool_state(market.pool, state), uniswap_v3.time_weighted(observed, MEAN_WINDOW_S)
+        return uniswap_v3.pool_state(market.pool, state), uniswap_v3.time_weighted(observed, MIN_WINDOW_S)
 
     async def _vault(self, name: str, vault: Vault, owner: str, head: ChainBlock) -> VaultAnswer:
         state = await erc4626.read_vault(self.chain, vault.site.address, owner, head)

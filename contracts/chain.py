@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from moray.contracts.development_keys import DEVELOPMENT_CHAIN_ID
 from moray.contracts.endpoint import Endpoint
-from moray.contracts.log import Log, as_bytes, as_int
+from moray.contracts.log import Log, as_bytes, as_hex, as_int
 from moray.contracts.web3_here import AsyncWeb3
 from moray.errors import BadSetting, ChainRefused, ChainUnreachable, ContractMissing, EndpointsDisagree, WrongChain
 
@@ -122,13 +122,13 @@ class Chain:
 
     async def code_agreed(self, address: str, block: ChainBlock) -> bytes:
         """By every endpoint; empty where there is no contract. Raises EndpointsDisagree."""
-        name = {"blockHash": _hex(block.hash), "requireCanonical": True}
+        name = {"blockHash": as_hex(block.hash), "requireCanonical": True}
         codes = await asyncio.gather(*(each.data("eth_getCode", address, name) for each in self.endpoints))
         return self.same(codes, address)
 
     async def balance_agreed(self, account: str, block: ChainBlock) -> int:
         """In wei, by every endpoint. Raises EndpointsDisagree."""
-        name = {"blockHash": _hex(block.hash), "requireCanonical": True}
+        name = {"blockHash": as_hex(block.hash), "requireCanonical": True}
         found = await asyncio.gather(*(each.number("eth_getBalance", account, name) for each in self.endpoints))
         return self.same(found, account)
 
@@ -189,7 +189,7 @@ async def _block_of(endpoint: Endpoint, block: Block) -> ChainBlock | None:
 
 
 async def _call(endpoint: Endpoint, address: str, data: bytes, block: str | dict[str, Any]) -> bytes:
-    answer = await endpoint.data("eth_call", {"to": address, "data": _hex(data)}, block)
+    answer = await endpoint.data("eth_call", {"to": address, "data": as_hex(data)}, block)
     # A call to an address without code succeeds and returns nothing; no function that is read here does.
     if not answer:
         raise ContractMissing(
@@ -203,8 +203,4 @@ def _block_name(block: Block) -> str:
 
 
 def _hash_name(block: ChainBlock) -> dict[str, Any]:
-    return {"blockHash": _hex(block.hash), "requireCanonical": True}
-
-
-def _hex(data: bytes) -> str:
-    return f"0x{data.hex()}"
+    return {"blockHash": as_hex(block.hash), "requireCanonical": True}

@@ -11,7 +11,7 @@ from moray.contracts.calls import Call
 from moray.contracts.chain import Chain
 from moray.contracts.endpoint import Endpoint
 from moray.contracts.intents import Mined
-from moray.contracts.log import Log, as_bytes, as_int
+from moray.contracts.log import Log, as_bytes, as_hex, as_int
 from moray.contracts.outbox_decisions import ChainView, Receipt
 from moray.errors import ChainError, ChainRefused
 
@@ -75,7 +75,7 @@ class ChainAccount:
 
     async def receipt(self, tx_hash: bytes) -> Receipt | None:
         with self._sense():
-            found = await self._ask("eth_getTransactionReceipt", _hex(tx_hash))
+            found = await self._ask("eth_getTransactionReceipt", as_hex(tx_hash))
             if found is None or found.get("blockHash") is None:
                 return None
             block = await self._ask("eth_getBlockByNumber", found["blockNumber"], False)
@@ -93,7 +93,7 @@ class ChainAccount:
 
     async def estimate(self, call: Call) -> int:
         with self._sense():
-            fields = {"from": self._address, "to": call.to, "data": _hex(call.data), "value": hex(call.value_wei)}
+            fields = {"from": self._address, "to": call.to, "data": as_hex(call.data), "value": hex(call.value_wei)}
             # Not on "pending", which some take for granted: there the account's own transactions count already.
             return as_int(await self._ask("eth_estimateGas", fields, "latest"))
 
@@ -143,11 +143,7 @@ class ChainAccount:
 
 async def _offer(endpoint: Endpoint, raw: bytes) -> ChainError | None:
     try:
-        await endpoint.request("eth_sendRawTransaction", _hex(raw))
+        await endpoint.request("eth_sendRawTransaction", as_hex(raw))
     except ChainError as error:
         return None if any(words in str(error).lower() for words in _ALREADY_THERE) else error
     return None
-
-
-def _hex(data: bytes) -> str:
-    return f"0x{data.hex()}"

@@ -39,3 +39,8 @@ def as_int(value: int | str) -> int:
 
 def as_bytes(value: bytes | str) -> bytes:
     return bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else bytes(value)
+
+
+def as_hex(data: bytes) -> str:
+    """As JSON-RPC takes bytes."""
+    return f"0x{data.hex()}"

@@ -16,7 +16,7 @@ from moray.contracts.calls import Call
 from moray.contracts.chain import Chain, ChainBlock
 from moray.contracts.endpoint import Endpoint
 from moray.contracts.interface import decode_values, interface
-from moray.contracts.log import as_bytes, as_int
+from moray.contracts.log import as_bytes, as_hex, as_int
 from moray.errors import ChainRefused
 from moray.ethereum import to_checksum_address
 
@@ -74,7 +74,7 @@ async def _by(endpoint: Endpoint, account: str, calls: Sequence[Call], block: Ch
 
 
 async def _simulated(endpoint: Endpoint, account: str, calls: Sequence[Call], block: ChainBlock) -> Rehearsal:
-    steps = [{"from": account, "to": c.to, "data": _hex(c.data), "value": hex(c.value_wei)} for c in calls]
+    steps = [{"from": account, "to": c.to, "data": as_hex(c.data), "value": hex(c.value_wei)} for c in calls]
     asked = {"blockStateCalls": [{"calls": steps}], "traceTransfers": True, "validation": False}
     try:
         answer = (await endpoint.request("eth_simulateV1", asked, hex(block.number)))[0]
@@ -89,11 +89,11 @@ async def _simulated(endpoint: Endpoint, account: str, calls: Sequence[Call], bl
 
 async def _overridden(endpoint: Endpoint, account: str, calls: Sequence[Call], block: ChainBlock) -> Rehearsal:
     at = hex(block.number)
-    code = await endpoint.data("eth_call", {"data": _hex(load("Rehearsal").bytecode)}, at)  # what it leaves behind
+    code = await endpoint.data("eth_call", {"data": as_hex(load("Rehearsal").bytecode)}, at)  # what it leaves behind
     before = await endpoint.number("eth_getBalance", account, at)
     data = _RUN.encode([(call.to, call.value_wei, call.data) for call in calls])
-    asked = {"from": account, "to": account, "data": _hex(data)}
-    answer = await endpoint.data("eth_call", asked, at, {account: {"code": _hex(code)}})
+    asked = {"from": account, "to": account, "data": as_hex(data)}
+    answer = await endpoint.data("eth_call", asked, at, {account: {"code": as_hex(code)}})
     try:
         (steps,) = decode_values(_RUN.outputs, answer)
     except ValueError:
@@ -123,7 +123,3 @@ def _moved(log: RehearsedLog, account: str) -> int:
 
 def _nonsense(endpoint: Endpoint) -> ChainRefused:
     return ChainRefused(f"the RPC endpoint {endpoint.name} answered a simulation with what is none; use another")
-
-
-def _hex(data: bytes) -> str:
-    return f"0x{data.hex()}"

@@ -17,6 +17,7 @@ from typing import Any, Final
 from moray.contracts.calls import Call, ExpectedEvent
 from moray.contracts.chain import Block, Chain, ChainBlock
 from moray.contracts.contract import address_topic, number_topic
+from moray.contracts.erc20 import TRANSFER
 from moray.contracts.outside import Read, entry, outside_call, topic
 from moray.contracts.tasks import NOBODY
 from moray.errors import BadSetting, ContractMissing
@@ -32,7 +33,6 @@ _SELF: Final = "0x0000000000000000000000000000000000000002"  # SwapRouter02's wo
 _CONTEXT: Final = Context(prec=80, rounding=ROUND_FLOOR)  # digits; 1.0001^887272 has 39 before the point
 
 _SWAP = topic("Swap(address,address,int256,int256,uint160,uint128,int24)")
-_TRANSFER = topic("Transfer(address,address,uint256)")
 _INCREASE = topic("IncreaseLiquidity(uint256,uint128,uint256,uint256)")
 _DECREASE = topic("DecreaseLiquidity(uint256,uint128,uint256,uint256)")
 _COLLECT = topic("Collect(uint256,address,uint256,uint256)")
@@ -355,7 +355,7 @@ def mint_position(
 ) -> Call:
     """A new position between two ticks, of at most ``amounts`` of token0 and token1."""
     asked = (pool.token0, pool.token1, pool.fee, *ticks, *amounts, *min_amounts, recipient, deadline)
-    proof = ExpectedEvent(v3.position_manager, (_TRANSFER, number_topic(0), address_topic(recipient)))
+    proof = ExpectedEvent(v3.position_manager, (TRANSFER, number_topic(0), address_topic(recipient)))
     summary = f"add {amounts[0]} of {pool.token0} and {amounts[1]} of {pool.token1} to {pool.address}"
     return outside_call(v3.position_manager, MINT, asked, summary=summary, proof=proof)
 
@@ -404,6 +404,6 @@ def collect(v3: UniswapV3, token_id: int, recipient: str) -> Call:
 def burn_position(v3: UniswapV3, token_id: int, owner: str) -> Call:
     """Of an empty one."""
     proof = ExpectedEvent(
-        v3.position_manager, (_TRANSFER, address_topic(owner), number_topic(0), number_topic(token_id))
+        v3.position_manager, (TRANSFER, address_topic(owner), number_topic(0), number_topic(token_id))
     )
     return outside_call(v3.position_manager, BURN, token_id, summary=f"burn position {token_id}", proof=proof)

@@ -38,14 +38,6 @@ def resolve(amount: str, decimals: int, held: int, dollars_per_unit: Fraction | 
     return found
 
 
-def check_held(needed: int, held: int, decimals: int, symbol: str) -> None:
-    """Raises FundsTooLow."""
-    if needed > held:
-        raise FundsTooLow(
-            f"{shown(needed, decimals)} {symbol} is needed and the account has {shown(held, decimals)}; give less"
-        )
-
-
 def less_bps(amount: int, bps: int) -> int:
     """``amount`` less ``bps`` hundredths of a percent, rounded up: for what must at least come in."""
     return -(-amount * (10_000 - bps) // 10_000)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from moray.actions import Deposit, Stake, Unstake, Withdraw
 from moray.agents.names import Staking, Token, Vault
 from moray.agents.plan import NATIVE, Bound
-from moray.agents.planning.amounts import check_held, less_bps, more_bps, shown
+from moray.agents.planning.amounts import less_bps, more_bps, shown
 from moray.agents.planning.drafts import ANY, Draft
 from moray.agents.planning.world import VaultView, World
 from moray.contracts import erc4626, unbonding_stake
@@ -22,9 +22,7 @@ def vault_amount(action: Deposit | Withdraw, world: World) -> int:
     """In base units of the vault's asset."""
     token, view = _asset(action.asset, world, world.book.venue("vault", action.vault, Vault)), _view(world)
     held = world.balance(token.address) if isinstance(action, Deposit) else view.state.value
-    amount = world.amount(action.amount, token, held)
-    check_held(amount, held, token.decimals, world.book.symbol(token))
-    return amount
+    return world.held_amount(action.amount, token, held)
 
 
 def plan_deposit(action: Deposit, world: World) -> Draft:
@@ -37,7 +35,7 @@ def plan_deposit(action: Deposit, world: World) -> Draft:
         raise FundsTooLow("the vault would give no share for so little; give more")
     calls = (*world.leave(token.address, vault, amount), erc4626.deposit(vault, world.owner, amount))
     bounds = (Bound(token.address, -amount, -amount), Bound(vault, fewest, ANY))
-    return Draft(calls, bounds, (), (f"deposit {_said(amount, token, world)} for at least {fewest} shares of {vault}",))
+    return Draft(calls, bounds, (), (f"deposit {world.said(amount, token)} for at least {fewest} shares of {vault}",))
 
 
 def plan_withdraw(action: Withdraw, world: World) -> Draft:
@@ -52,17 +50,15 @@ def plan_withdraw(action: Withdraw, world: World) -> Draft:
         call = erc4626.withdraw(vault, world.owner, amount)
         most = min(more_bps(view.previewed, slippage_bps), view.state.shares)
         bounds = (Bound(token.address, amount, amount), Bound(vault, -most, -1))
-    return Draft((call,), bounds, (), (f"withdraw {_said(amount, token, world)} from {vault}",))
+    return Draft((call,), bounds, (), (f"withdraw {world.said(amount, token)} from {vault}",))
 
 
 def plan_stake(action: Stake, world: World) -> Draft:
     venue = world.book.venue("venue", action.venue, Staking)
     token, staking = _asset(action.asset, world, venue), venue.site.address
-    held = world.balance(token.address)
-    amount = world.amount(action.amount, token, held)
-    check_held(amount, held, token.decimals, world.book.symbol(token))
+    amount = world.held_amount(action.amount, token, world.balance(token.address))
     calls = (*world.leave(token.address, staking, amount), unbonding_stake.stake(staking, world.owner, amount))
-    line = f"stake {_said(amount, token, world)} with {staking}"
+    line = f"stake {world.said(amount, token)} with {staking}"
     return Draft(calls, (Bound(token.address, -amount, -amount),), (), (line,))
 
 
@@ -70,16 +66,15 @@ def plan_unstake(action: Unstake, world: World) -> Draft:
     """What has unbonded is taken out first: unstaking starts its clock again."""
     venue = world.book.venue("venue", action.venue, Staking)
     token, staking, state = _asset(action.asset, world, venue), venue.site.address, _stake(world)
-    amount = world.amount(action.amount, token, state.staked)
-    check_held(amount, state.staked, token.decimals, world.book.symbol(token))
+    amount = world.held_amount(action.amount, token, state.staked)
     calls: tuple[Call, ...] = (unbonding_stake.unstake(staking, world.owner, amount),)
     free = state.unbonding if state.withdrawable_at <= world.timestamp else 0
     lines: tuple[str, ...] = (
-        f"unstake {_said(amount, token, world)} from {staking}; it is free in {state.unbonding_time_s} s",
+        f"unstake {world.said(amount, token)} from {staking}; it is free in {state.unbonding_time_s} s",
     )
     if free:
         calls = (unbonding_stake.withdraw(staking, world.owner), *calls)
-        lines = (f"take out {_said(free, token, world)} that has unbonded", *lines)
+        lines = (f"take out {world.said(free, token)} that has unbonded", *lines)
     return Draft(calls, (Bound(token.address, free, free),), (), lines)
 
 
@@ -100,7 +95,3 @@ def _stake(world: World) -> StakeState:
     if world.stake is None:
         raise NotPlanned("the staking contract was not read; read the world anew")
     return world.stake
-
-
-def _said(amount: int, token: Token, world: World) -> str:
-    return f"{shown(amount, token.decimals)} {world.book.symbol(token)}"

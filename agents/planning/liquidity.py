@@ -12,7 +12,7 @@ from math import isqrt
 from moray.actions import AddLiquidity, RemoveLiquidity
 from moray.agents.names import AddressBook, Exchange, Token
 from moray.agents.plan import NATIVE, Bound
-from moray.agents.planning.amounts import check_held, less_bps, shown
+from moray.agents.planning.amounts import less_bps
 from moray.agents.planning.drafts import ANY, Draft
 from moray.agents.planning.leave import revoke
 from moray.agents.planning.world import World
@@ -52,7 +52,7 @@ def plan_add_liquidity(action: AddLiquidity, world: World) -> Draft:
     tokens = (one, other) if is_first else (other, one)
     amounts = _amounts(action, world, market.state, tokens, is_first, slippage_bps)
     for token, amount in zip(tokens, amounts, strict=True):
-        check_held(amount, world.balance(token.address), token.decimals, world.book.symbol(token))
+        world.check_held(amount, token, world.balance(token.address))
     least = _least_taken(amounts, ends, pool.full_range)
     if min(least) < 1:
         raise FundsTooLow("so little makes no liquidity; give more")
@@ -150,9 +150,7 @@ def _liquidity(action: RemoveLiquidity, world: World, token: Token, position: Po
         return world.amount(action.amount, token, position.liquidity)
     holds = _holds(position, state)
     held = holds[0] if state.pool.is_token0(token.address) else holds[1]
-    amount = world.amount(action.amount, token, held)
-    check_held(amount, held, token.decimals, world.book.symbol(token))
-    return position.liquidity * amount // held
+    return position.liquidity * world.held_amount(action.amount, token, held) // held
 
 
 def _least_taken(amounts: _Pair, ends: _Pair, ticks: _Pair) -> _Pair:
@@ -187,5 +185,4 @@ def _size(position: Position) -> int:
 
 
 def _said(amounts: _Pair, tokens: tuple[Token, Token], world: World) -> str:
-    parts = (f"{shown(n, t.decimals)} {world.book.symbol(t)}" for n, t in zip(amounts, tokens, strict=True))
-    return " and ".join(parts)
+    return " and ".join(world.said(amount, token) for amount, token in zip(amounts, tokens, strict=True))

@@ -7,7 +7,7 @@ from __future__ import annotations
 from moray.actions import Swap
 from moray.agents.names import Exchange, Token
 from moray.agents.plan import NATIVE, Bound
-from moray.agents.planning.amounts import check_held, less_bps, more_bps, shown
+from moray.agents.planning.amounts import less_bps, more_bps
 from moray.agents.planning.drafts import ANY, Draft
 from moray.agents.planning.leave import revoke
 from moray.agents.planning.world import World
@@ -21,9 +21,7 @@ def swap_amount(action: Swap, world: World) -> int:
     """In base units, of what is paid, or got where the action says so. The exchange is asked about just that much."""
     pay, get = tokens(action, world)
     if action.amount_of is None:
-        amount = world.amount(action.amount, pay, world.balance(pay.address))
-        check_held(amount, world.balance(pay.address), pay.decimals, world.book.symbol(pay))
-        return amount
+        return world.held_amount(action.amount, pay, world.balance(pay.address))
     if action.amount == "all" or action.amount.endswith("%"):
         raise NotPlanned(f"{action.amount} of what is to be got is no amount; say how much")
     return world.amount(action.amount, get, 0)
@@ -54,16 +52,14 @@ def _pay(world: World, market: Market, pay: Token, get: Token, amount: int, slip
     least = less_bps(max(quoted, fair), slippage_bps)
     if quoted < least or least <= 0:
         raise PriceDoubtful(
-            f"the exchange gives {_said(quoted, get)} and the mean price says {_said(fair, get)} "
-            f"{world.book.symbol(get)}: more than {slippage_bps} bps less; swap a smaller amount, or wait"
+            f"the exchange gives {world.said(quoted, get)} and the mean price says {world.said(fair, get)}: "
+            f"more than {slippage_bps} bps less; swap a smaller amount, or wait"
         )
     swap = swap_exact_input(v3, market.state.pool, token, amount, least, owner, world.deadline, **_native(pay, get))
     leave = () if pay.address == NATIVE else world.leave(token, v3.router, amount)
-    line = (
-        f"swap {_said(amount, pay)} {world.book.symbol(pay)} for at least {_said(least, get)} {world.book.symbol(get)}"
-    )
+    line = f"swap {world.said(amount, pay)} for at least {world.said(least, get)}"
     bounds = (Bound(pay.address, -amount, -amount), Bound(get.address, least, ANY))
-    return Draft((*leave, swap), bounds, (), (line, f"the exchange quotes {_said(quoted, get)}"))
+    return Draft((*leave, swap), bounds, (), (line, f"the exchange quotes {world.said(quoted, get)}"))
 
 
 def _get(world: World, market: Market, pay: Token, get: Token, amount: int, slippage_bps: int) -> Draft:
@@ -74,22 +70,18 @@ def _get(world: World, market: Market, pay: Token, get: Token, amount: int, slip
     most = more_bps(min(quoted, fair), slippage_bps)
     if quoted > most:
         raise PriceDoubtful(
-            f"the exchange asks {_said(quoted, pay)} and the mean price says {_said(fair, pay)} "
-            f"{world.book.symbol(pay)}: more than {slippage_bps} bps more; swap a smaller amount, or wait"
+            f"the exchange asks {world.said(quoted, pay)} and the mean price says {world.said(fair, pay)}: "
+            f"more than {slippage_bps} bps more; swap a smaller amount, or wait"
         )
-    check_held(most, world.balance(pay.address), pay.decimals, world.book.symbol(pay))
+    world.check_held(most, pay, world.balance(pay.address))
     swap = swap_exact_output(v3, market.state.pool, token, amount, most, owner, world.deadline, **_native(pay, get))
     calls: tuple[Call, ...] = (swap,)
     if pay.address != NATIVE:  # less than the most is taken, so something of the leave is left
         calls = (*world.leave(pay.address, v3.router, most), swap, revoke(pay.address, owner, v3.router))
-    line = f"swap at most {_said(most, pay)} {world.book.symbol(pay)} for {_said(amount, get)} {world.book.symbol(get)}"
+    line = f"swap at most {world.said(most, pay)} for {world.said(amount, get)}"
     bounds = (Bound(pay.address, -most, -1), Bound(get.address, amount, amount))
-    return Draft(calls, bounds, (), (line, f"the exchange quotes {_said(quoted, pay)}"))
+    return Draft(calls, bounds, (), (line, f"the exchange quotes {world.said(quoted, pay)}"))
 
 
 def _native(pay: Token, get: Token) -> dict[str, bool]:
     return {"is_native_in": pay.address == NATIVE, "is_native_out": get.address == NATIVE}
-
-
-def _said(amount: int, token: Token) -> str:
-    return shown(amount, token.decimals)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from moray.actions import Transfer
 from moray.agents.plan import NATIVE, Bound
-from moray.agents.planning.amounts import check_held, shown
 from moray.agents.planning.drafts import Draft
 from moray.agents.planning.world import World
 from moray.contracts.calls import Call
@@ -15,11 +14,8 @@ def plan_transfer(action: Transfer, world: World) -> Draft:
     """Of the chain's own currency, "all" leaves nothing for gas, so it is refused there by whoever sends it."""
     token = world.book.token("asset", action.asset)
     recipient = world.book.recipient("to", action.to, world.owner)
-    held = world.balance(token.address)
-    symbol = world.book.symbol(token)
-    amount = world.amount(action.amount, token, held)
-    check_held(amount, held, token.decimals, symbol)
-    line = f"send {shown(amount, token.decimals)} {symbol} to {recipient}"
+    amount = world.held_amount(action.amount, token, world.balance(token.address))
+    line = f"send {world.said(amount, token)} to {recipient}"
     if token.address == NATIVE:
         call = Call(recipient, b"", None, line, amount)
     else:

@@ -8,14 +8,14 @@ from fractions import Fraction
 
 from moray.agents.names import AddressBook, Token
 from moray.agents.plan import Allowance
-from moray.agents.planning.amounts import resolve
+from moray.agents.planning.amounts import resolve, shown
 from moray.agents.planning.leave import approvals
 from moray.agents.prices import Market, PriceRules, check_market
 from moray.contracts.calls import Call
 from moray.contracts.erc4626 import VaultState
 from moray.contracts.unbonding_stake import StakeState
 from moray.contracts.uniswap_v3 import Position, Quote
-from moray.errors import BadSetting, CodeUnexpected, NotPlanned, PriceDoubtful
+from moray.errors import BadSetting, CodeUnexpected, FundsTooLow, NotPlanned, PriceDoubtful
 
 MAX_DEADLINE_S = 120  # what is signed is worth nothing after it
 
@@ -92,6 +92,23 @@ class World:
     def amount(self, text: str, token: Token, held: int) -> int:
         """``text`` of ``token`` in base units; see ``resolve``."""
         return resolve(text, token.decimals, held, self.dollars(token) if text.startswith("$") else None)
+
+    def held_amount(self, text: str, token: Token, held: int) -> int:
+        """The same, of what is there. Raises FundsTooLow for more than ``held``."""
+        amount = self.amount(text, token, held)
+        self.check_held(amount, token, held)
+        return amount
+
+    def check_held(self, needed: int, token: Token, held: int) -> None:
+        """Raises FundsTooLow."""
+        if needed > held:
+            raise FundsTooLow(
+                f"{self.said(needed, token)} is needed and the account has {shown(held, token.decimals)}; give less"
+            )
+
+    def said(self, amount: int, token: Token) -> str:
+        """In whole units with the symbol, for people."""
+        return f"{shown(amount, token.decimals)} {self.book.symbol(token)}"
 
     def leave(self, token: str, spender: str, amount: int) -> tuple[Call, ...]:
         """The calls that let ``spender`` take exactly ``amount`` of the owner's ``token``."""
