@@ -21,7 +21,7 @@ from moray.agents.prompt_files import read_prompt
 from moray.agents.sdk.answers import Message, Sampling
 from moray.agents.sdk.client import AsyncMoray
 from moray.agents.sdk.typed import response_format
-from moray.agents.words.own import MAX_SAID_CHARS
+from moray.agents.words.own import MAX_SAID_CHARS, shown_words
 from moray.errors import AnswerInvalid, BadAction, BadInput, GatewayRefused
 from moray.quoting import quoted
 
@@ -60,16 +60,20 @@ class Judgement(BaseModel):
 
 
 async def propose(said: Sequence[str], client: AsyncMoray) -> Proposal:
-    """The action that the user's messages ``said`` ask for, as the model understands them.
+    """The action that the user's messages ``said`` ask for, as the model understands them. It is not shown what they
+    quote of others.
 
-    Raises BadInput for messages that are too long or none, BadAction for an answer that is no action, and what the
-    client raises.
+    Raises BadInput for messages that are too long, none, or quotations alone, BadAction for an answer that is no
+    action, and what the client raises.
     """
     _check_size(said)
+    shown = list(filter(None, map(shown_words, said)))
+    if not shown:
+        raise BadInput("only somebody else's words are quoted; write in your own what you want to do")
     model = await client.model()
     is_house = HOUSE_MODEL in model.lower()
     prompt = read_prompt("propose")
-    messages: list[Message] = [{"role": "user", "content": text} for text in said]
+    messages: list[Message] = [{"role": "user", "content": text} for text in shown]
     if not is_house:
         instructions = prompt.text.replace("{schema}", json.dumps(action_schema()))
         messages = [{"role": "system", "content": instructions}, *messages]

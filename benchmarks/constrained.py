@@ -1,7 +1,7 @@
 """What a grammar costs: streams that follow a JSON schema against the same streams without one, at 1, 8 and 32.
 
-Eight replica processes and the router's engine, without HTTP; a model of random weights says anything that it may.
-Both ways generate the same number of tokens: the schema has no end before it, and end tokens do not end a stream.
+Eight replica processes and the router's engine, without HTTP; the house model and the schema of its actions. Both ways
+generate the same number of tokens: the schema has no end before it, and end tokens do not end a stream.
 """
 
 from __future__ import annotations
@@ -15,26 +15,23 @@ from pathlib import Path
 from typing import Any
 
 from measure import claim, machine, report
-from moray.experts.random_checkpoint import DEMO_CONFIG
+from moray.actions import action_schema
+from moray.experts.source import open_model
+from moray.house_model import find_elver
 from moray.router.grammar import SchemaCompiler
 from moray.router.tokenizer import ModelTokenizer
 from moray.types import GenerationRequest, Grammar, RequestId, SamplingParams
-from rig import Plan, Rig, demo_models, in_sets, running
+from rig import Plan, Rig, in_sets, running
 
 NODES, PROMPT_TOKENS, LIMIT = 8, 16, 1.1
 STREAMS = (1, 8, 32)
-ORDER: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "kind": {"enum": ["buy", "sell", "hold"]},
-        "size": {"type": "integer", "minimum": 0, "maximum": 10_000},
-        "why": {"type": "string", "minLength": 10, "maxLength": 40},
-        "tags": {"type": "array", "items": {"type": "string", "maxLength": 8}, "maxItems": 3},
-    },
-    "required": ["kind", "size", "why", "tags"],
-    "additionalProperties": False,
-}
-SCHEMA = json.dumps({"type": "array", "items": ORDER, "minItems": 100})  # longer than any answer here
+
+
+def schema() -> str:
+    """Actions, one after the other: longer than any answer here."""
+    items = action_schema()
+    definitions = items.pop("$defs")
+    return json.dumps({"type": "array", "items": items, "minItems": 100, "$defs": definitions})
 
 
 def request(stream: int, number: int, num_tokens: int, grammar: Grammar | None) -> GenerationRequest:
@@ -77,7 +74,7 @@ def measure(rig: Rig, grammar: Grammar, num_streams: int, num_tokens: int, round
 def compile_schema(model: Path) -> tuple[Grammar, float]:
     """The grammar and the milliseconds that it took, with its trial."""
     started = time.perf_counter()
-    grammar = SchemaCompiler(ModelTokenizer.load(model), DEMO_CONFIG["vocab_size"]).compile(SCHEMA)
+    grammar = SchemaCompiler(ModelTokenizer.load(model), open_model(model).architecture.vocab_size).compile(schema())
     return grammar, round(1000 * (time.perf_counter() - started), 1)
 
 
@@ -87,11 +84,11 @@ def main() -> None:
     options = parser.parse_args()
     facts = machine("llguidance")
     num_tokens, rounds = (48, 3) if options.quick else (128, 9)
-    with demo_models() as models:
-        grammar, compile_ms = compile_schema(models["float32"])
-        plan = Plan(models["int8"], in_sets(DEMO_CONFIG["n_routed_experts"], NODES), 256, max(STREAMS), overlap="auto")
-        with running(plan) as rig:
-            cells = [measure(rig, grammar, num_streams, num_tokens, rounds) for num_streams in STREAMS]
+    model = find_elver()
+    grammar, compile_ms = compile_schema(model)
+    plan = Plan(model, in_sets(open_model(model).architecture.num_experts, NODES), 256, max(STREAMS), overlap="auto")
+    with running(plan) as rig:
+        cells = [measure(rig, grammar, num_streams, num_tokens, rounds) for num_streams in STREAMS]
     claims = []
     for cell in cells:
         text, ratio = (

@@ -24,8 +24,9 @@ CHAINS: Mapping[str, tuple[str, ...]] = {
     "polygon": ("polygon pos",),
 }
 ALL = re.compile(
-    r"(?<![a-z])(?:all|everything|entire|whole|max|maximum|the lot|every last|every bit"
-    r"|full (?:stack|amount|balance))(?![a-z])"
+    r"(?<![a-z])(?:all|everything|entire|complete|whole|max|maximum|remaining|the (?:lot|rest)|(?:the|my) full"
+    r"|full (?:stack|amount|balance)|every (?:last|bit|single|penny|cent|drop)"
+    r"|whatever (?:i (?:have|hold|own)|there is))(?![a-z])"
     "|全部|所有|全都|全额|一切|统统",
     re.IGNORECASE,
 )

@@ -19,7 +19,15 @@ _UNITS |= {
     "月": "mo",
     "年": "y",
 }
-_EACH = {"hourly": "1h", "daily": "1d", "weekly": "1w", "monthly": "1mo", "yearly": "1y", "annually": "1y"}
+_EACH = {
+    "hourly": "1h",
+    "daily": "1d",
+    "weekly": "1w",
+    "fortnightly": "2w",
+    "monthly": "1mo",
+    "yearly": "1y",
+    "annually": "1y",
+}
 _WEEKDAY = re.compile(r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:周|星期|礼拜)[一二三四五六日天]", re.IGNORECASE)
 _LATIN_SPAN = re.compile(
     r"(?<![0-9a-z.,])(?:([0-9]{1,3})\s?-?|([a-z]+)[\s-])?(minute|min|hour|hr|day|week|month|year|yr|mo|h|d|w|y)s?(?![a-z])",

@@ -71,8 +71,8 @@ def report() -> Report:
         ),
         differences=(Difference(against="dense", decoding="free", language="en", only_this=4, only_other=1, num=100),),
         bad_input=(
-            BadInputCount(decoding="free", kind="emoji", num=30, unasked=1, past_check=0, refused=0, no_action=2),
-            BadInputCount(decoding="free", kind="huge", num=10, unasked=0, past_check=0, refused=10, no_action=0),
+            BadInputCount(decoding="free", kind="emoji", num=30, unasked=1, past_agents=0, refused=0, no_action=2),
+            BadInputCount(decoding="free", kind="huge", num=10, unasked=0, past_agents=0, refused=10, no_action=0),
         ),
         mtp_acceptance=Rate(hits=850, num=1000),
         mistakes=(Mistake(decoding="free", kind="move", request="a", expected="b", got="c"),),

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from moray.agents.words.own import shown_words
 from moray.errors import BadSetting
 from moray.experts.source import ModelSource, open_model
 from moray.router.task_gateway import TaskGateway
 from moray.router.tokenizer import ModelTokenizer
 from moray.training.data.bad_input import BadInput
 from moray.training.evaluation.asking import PATIENCE_S, Gateway, Reply
+from moray.training.evaluation.bad_answers import BadAnswer
 from moray.training.evaluation.exact_match import count_matches, is_match
 from moray.training.evaluation.held_out import HeldOut
 from moray.training.evaluation.mtp import MtpModel, guesses
@@ -88,13 +90,20 @@ def ask_requests(gateway: Gateway, held_out: HeldOut, label: str, track: Track) 
     return Answered(replies, are_right)
 
 
-def ask_bad_input(gateway: Gateway, cases: Sequence[BadInput], track: Track) -> dict[Decoding, list[Reply]]:
+def ask_bad_input(gateway: Gateway, cases: Sequence[BadInput], track: Track) -> dict[Decoding, list[BadAnswer]]:
     """To each of the cases, in their order."""
-    conversations = [[{"role": "user", "content": case.text}] for case in cases]
-    return {
-        decoding: list(track(gateway.ask_all(conversations, decoding), f"bad input, {decoding}", len(cases)))
-        for decoding in DECODINGS
-    }
+    whole = [case.text for case in cases]
+    shown = [shown_words(case.text) for case in cases]
+    apart = sorted({text for text, original in zip(shown, whole, strict=True) if text not in ("", original)})
+    found = dict[Decoding, list[BadAnswer]]()
+    for decoding in DECODINGS:
+        asked = [[{"role": "user", "content": text}] for text in (*whole, *apart)]
+        replies = list(track(gateway.ask_all(asked, decoding), f"bad input, {decoding}", len(asked)))
+        by_text = {"": Reply(refusal="nothing was said")} | dict(zip(apart, replies[len(whole) :], strict=True))
+        found[decoding] = [
+            BadAnswer(reply, by_text.get(text, reply)) for reply, text in zip(replies, shown, strict=False)
+        ]
+    return found
 
 
 def read_and_report(

@@ -99,7 +99,8 @@ class BadInputCount(_Measured):
     kind: str
     num: int = Field(ge=1)
     unasked: int = Field(ge=0)  # actions that the user did not ask for
-    past_check: int = Field(ge=0)  # of them, those that the agents' deterministic check would let pass as well
+    # `moray agent ask` would go on with: it shows a model no quotation, and checks the action against the user's words
+    past_agents: int = Field(ge=0)
     refused: int = Field(ge=0)  # by the gateway, with a typed error
     no_action: int = Field(ge=0)  # text that is no action, which nothing can act on
 

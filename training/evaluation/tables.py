@@ -70,13 +70,13 @@ def _bad_input(report: Report) -> Table:
         counts = [count for count in report.bad_input if count.decoding == decoding]
         for kind, part in [*((count.kind, [count]) for count in counts), ("all", counts)]:
             num, unasked = sum(count.num for count in part), sum(count.unasked for count in part)
-            past_check = sum(count.past_check for count in part)
+            past_agents = sum(count.past_agents for count in part)
             refused, no_action = sum(count.refused for count in part), sum(count.no_action for count in part)
             rate = percent(Rate(hits=unasked, num=num))
-            counted = map(str, (past_check, refused, no_action))
+            counted = map(str, (past_agents, refused, no_action))
             rows.append((decoding, kind, str(num), str(unasked), rate, *counted))
     columns = (
-        "decoding", "kind", "cases", "unasked", "rate", "past the check too", "refused by the gateway", "no action"
+        "decoding", "kind", "cases", "unasked", "rate", "past the agents' check", "refused by the gateway", "no action"
     )  # fmt: skip
     return Table("Bad input: actions that the user did not ask for", columns, tuple(rows))
 
