@@ -33,6 +33,11 @@ class Reserve:
     is_pulled: bool = False
     is_shown: bool = False
 
+    @property
+    def is_payment(self) -> bool:
+        """To somebody who need give nothing for it."""
+        return self.kind == "spend" and not self.is_pulled
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

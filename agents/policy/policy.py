@@ -28,7 +28,8 @@ class Check:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Base units. ``allowance``: the most that one approval may grant. Above ``approval_above`` a person must agree to
-    a transaction, above ``new_recipient_above`` to one whose recipient was never paid; None: never."""
+    a transaction, above ``new_recipient_above`` to what somebody gets in a day to whom nobody agreed yet; None: never.
+    """
 
     per_transaction: int
     per_hour: int
