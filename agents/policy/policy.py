@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from moray.agents.policy.function import Function
 from moray.agents.policy.meaning import Meaning
+from moray.agents.policy.readings import MarketTerms, Questions
 
 Operator = Literal["equal", "at_most", "at_least", "within_s"]
 Anyone = Literal["anyone"]
@@ -127,5 +128,15 @@ class Policy:
     typed_data: tuple[TypedRule, ...]
     creations: tuple[CreationRule, ...]
     worst_prices: Mapping[tuple[int, str, str], WorstPrice]
+    markets: tuple[MarketTerms, ...]
     approvers: frozenset[str]
     approvals_needed: int
+
+    def questions(self, chain_id: int) -> Questions:
+        """What must be read there for these rules to allow anything. ``code_hash`` is never of "anyone"."""
+        rules = [rule for rule in self.calls if rule.terms.chain_id == chain_id]
+        is_priced = any(rule.max_slippage_bps is not None for rule in rules)
+        return Questions(
+            contracts=frozenset(rule.to for rule in rules if rule.code_hash is not None),
+            markets=tuple(each for each in self.markets if is_priced and each.chain_id == chain_id),
+        )

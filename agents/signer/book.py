@@ -22,9 +22,9 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    RowMapping,
     String,
     Table,
-    RowMapping,
     Text,
     UniqueConstraint,
     delete,
@@ -127,7 +127,9 @@ class Pages:
 
     def view(self, now: float, place: tuple[int | None, int | str | None] | None = None) -> LedgerView:
         """What still counts, and what was signed at the tx_nonce that is ``place``, however long ago."""
-        read = [_entry(row) for row in self._connection.execute(select(_entries).where(_entries.c.is_counted)).mappings()]
+        read = [
+            _entry(row) for row in self._connection.execute(select(_entries).where(_entries.c.is_counted)).mappings()
+        ]
         granted = frozenset(
             _grant(reserve)
             for entry in read

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from moray.agents.journal import Journal
 from moray.agents.policy.decision import Decision, Refusal
 from moray.agents.policy.ledger import Entry, LedgerView, Reserve
+from moray.agents.policy.readings import Questions, Reading, Readings
 from moray.agents.policy.request import SignRequest, TransactionRequest
 from moray.agents.signer.approvals import Approval, check_approval, is_for
 from moray.agents.signer.book import Book, Pages, place_text
@@ -79,6 +80,7 @@ class Desk:
         self._kill_file, self._breaker, self._wall_clock = kill_file, breaker or Breaker(), wall_clock
         self._live, self._watched = live_chains, watched_chains
         self._was_halted = False
+        self._readings: Readings = {}
         self._turn = threading.Lock()
 
     @property
@@ -162,6 +164,18 @@ class Desk:
                 if fate.outcome == "reverted":
                     self._note_fault(pages, "revert", now)
 
+    def now(self) -> float:
+        """Unix s, by the clock that decides."""
+        return self._wall_clock()
+
+    def questions(self, chain_id: int) -> Questions:
+        """What the policy has to know of a chain."""
+        return self._judge.questions(chain_id)
+
+    def see(self, chain_id: int, reading: Reading) -> None:
+        """What decisions on that chain rest on from now. It waits for no turn: one that is being taken has its own."""
+        self._readings = {**self._readings, chain_id: reading}
+
     def status(self) -> dict[str, Any]:
         with self._turn, self._book.begin() as pages:
             return {
@@ -179,7 +193,8 @@ class Desk:
         now = self._wall_clock()
         refusal: MorayError | None = None
         with self._book.begin() as pages:
-            view = replace(pages.view(now, _place(request)), halted=self._halted(pages))
+            view = pages.view(now, _place(request))
+            view = replace(view, readings=self._readings, halted=self._halted(pages))
             if self._was_halted and not view.halted:
                 self._journal.append("revived", {})
             self._was_halted = bool(view.halted)
