@@ -127,8 +127,13 @@ def _best(
         except Refusal as refusal:
             refusals.append(refusal)
     if not allowing:
-        raise refusals[-1]
+        raise _nearest(refusals)
     return min(allowing, key=lambda each: each[0].terms.needs_approval)
+
+
+def _nearest(refusals: list[Refusal]) -> Refusal:
+    """Of several rules that refuse, of one that is meant: the arguments of another rule's say nothing of this call."""
+    return ([each for each in refusals if each.code != "argument_refused"] or refusals)[-1]
 
 
 def _is_of(rule: CallRule, data: bytes) -> bool:
@@ -159,7 +164,7 @@ def _decide_typed(policy: Policy, request: TypedDataRequest, ledger: LedgerView,
         except Refusal as refusal:
             refusals.append(refusal)
     if not found:
-        raise refusals[-1]
+        raise _nearest(refusals)
     best = min(found, key=lambda each: len(each.asks))
     entry = Entry(chain.id, None, typed.digest, now, True, best.reserves)
     was_signed = ledger.at(entry.place) is not None
