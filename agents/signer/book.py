@@ -30,7 +30,9 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    inspect,
     select,
+    text,
     update,
 )
 
@@ -110,6 +112,9 @@ class Book:
 
     def __init__(self, path: Path) -> None:
         self._engine = open_database(f"sqlite:///{path}", _tables)
+        with self._engine.begin() as connection:  # of before the column was: all counts until the next signature
+            if "is_counted" not in [each["name"] for each in inspect(connection).get_columns(_entries.name)]:
+                connection.execute(text(f"ALTER TABLE {_entries.name} ADD is_counted BOOLEAN NOT NULL DEFAULT 1"))
 
     @contextmanager
     def begin(self) -> Iterator[Pages]:

@@ -121,3 +121,19 @@ def test_a_decision_reads_the_last_day_and_not_the_whole_life(tmp_path: Path) ->
         assert num_counted(tmp_path / "ledger") == 3
         here.clock.now += DAY_S + 1
     here.close()
+
+
+def test_a_ledger_of_before_is_read_whole(tmp_path: Path) -> None:
+    here = office(tmp_path)
+    here.desk.sign(payment(0, ETHER // 100), 1)
+    here.close()
+    connection = sqlite3.connect(tmp_path / "ledger")
+    connection.execute("DROP INDEX ix_signer_entries_is_counted")
+    connection.execute("ALTER TABLE signer_entries DROP COLUMN is_counted")
+    connection.commit()
+    connection.close()
+    here = office(tmp_path)
+    with pytest.raises(PolicyDenied) as denied:
+        here.desk.sign(payment(0, ETHER // 100 + 1), 1)
+    assert denied.value.code == "tx_nonce_taken" and num_counted(tmp_path / "ledger") == 1
+    here.close()
