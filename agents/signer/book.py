@@ -144,8 +144,9 @@ class Pages:
         )
         entries = [entry for entry in read if _counts(entry, now, granted)]
         if place is not None and place not in [entry.place for entry in entries]:
-            here = (_entries.c.chain_id == str(place[0])) & (_entries.c.tx_nonce == str(place[1]))
-            entries += [_entry(row) for row in self._connection.execute(select(_entries).where(here)).mappings()]
+            here = (_entries.c.chain_id == str(place[0])) & (_entries.c.place == str(place[1]))
+            of_transaction = select(_entries).where(here, _entries.c.tx_nonce.is_not(None))
+            entries += [_entry(row) for row in self._connection.execute(of_transaction).mappings()]
         known = self._connection.execute(select(_known)).all()
         return LedgerView(tuple(entries), frozenset((int(chain_id), address) for chain_id, address in known))
 
