@@ -1,7 +1,8 @@
 """The one question of this folder: may this be signed?
 
 Deny by default: what no rule names is refused, what cannot be read in exactly one way is refused, and what the limits
-do not hold is refused. Pure: the policy, the request, what was signed before, and the clock are all there is.
+do not hold is refused. Pure: the policy, the request, what was signed before and read from the chain, and the clock are
+all there is.
 """
 
 from __future__ import annotations
