@@ -94,8 +94,8 @@ def test_what_was_put_away_changes_no_sum_and_no_place(steps: list[tuple[str, in
         book.close()
 
 
-@settings(max_examples=20)
-@given(st.lists(st.integers(0, 3 * DAY_S), min_size=1, max_size=12), st.booleans())
+@settings(max_examples=10)  # each signature waits for the disk four times
+@given(st.lists(st.integers(0, 3 * DAY_S), min_size=1, max_size=6), st.booleans())
 def test_a_tx_nonce_that_was_signed_takes_no_other_call_however_long_ago(pauses: list[int], is_watched: bool) -> None:
     with TemporaryDirectory() as folder:
         here = office(Path(folder), watched=frozenset({CHAIN_ID}) if is_watched else frozenset())
