@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from typing import Final
 
+from moray.agents.development_book import MIN_DEPTH_USD
+from moray.contracts.chain import Chain
 from moray.contracts.defi_addresses import DefiAddresses
 from moray.contracts.defi_deploy import FEE, PAST_S
+from moray.contracts.uniswap_v2 import find_pair
+from moray.contracts.uniswap_v3 import find_pool
+from moray.ethereum import keccak
 
 ETH_PER_TRANSACTION: Final = "1"
 USD_PER_TRANSACTION: Final = "2500"
+MAX_SLIPPAGE_BPS: Final = 200  # of the mean price, with the pool's fee of 30 and the swap's own impact
 _DEADLINE_S: Final = 120  # as it is planned
 _DRIFT_S: Final = 900  # a development chain's clock goes a second for each of its blocks, however fast they come
 
 
-def development_policy(owner: str, at: DefiAddresses) -> str:
-    """As YAML (docs/policy.md). The chain's clock was moved ahead of the signer's for its past; so are deadlines."""
+async def development_policy(chain: Chain, owner: str, at: DefiAddresses) -> str:
+    """As YAML (docs/policy.md), for a signer with ``--rpc``. The chain's clock was moved ahead of the signer's for its
+    past; so are deadlines. Raises ContractMissing where the markets are not there, and ChainError."""
     deadline_s = PAST_S + _DRIFT_S + _DEADLINE_S
+    pool = await find_pool(chain, at.v3, at.weth, at.usd, FEE)
+    pair = await find_pair(chain, at.v2, at.weth, at.usd)
+    code_hash = keccak(await chain.code_agreed(at.v3_router, await chain.agreed_block())).hex()
     return f"""\
 version: 1
 owner: "{owner}"
@@ -45,6 +55,8 @@ parties:
 prices:
   - {{pay: WETH, get: USD, at_least: "2000"}}
   - {{pay: USD, get: WETH, at_least: "0.0003"}}
+markets:
+  - {{asset: WETH, other: USD, pool: "{pool.address}", pair: "{pair.address}", min_depth: "{MIN_DEPTH_USD}"}}
 calls:
   - name: let the router take USD
     chain: development
@@ -67,9 +79,13 @@ calls:
     to: router
     call: exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))
     where: {{params.tokenIn: WETH, params.tokenOut: USD, params.fee: "{FEE}"}}
+    code_hash: "0x{code_hash}"
+    max_slippage_bps: {MAX_SLIPPAGE_BPS}
   - name: swap USD for WETH
     chain: development
     to: router
     call: exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))
     where: {{params.tokenIn: USD, params.tokenOut: WETH, params.fee: "{FEE}"}}
+    code_hash: "0x{code_hash}"
+    max_slippage_bps: {MAX_SLIPPAGE_BPS}
 """

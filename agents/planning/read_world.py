@@ -19,6 +19,7 @@ from moray.actions import (
     Unstake,
     Withdraw,
 )
+from moray.agents.markets import read_market
 from moray.agents.names import AddressBook, Exchange, Pool, Site, Staking, Token, Vault
 from moray.agents.plan import NATIVE, Allowance
 from moray.agents.planning.amounts import base_units
@@ -27,13 +28,12 @@ from moray.agents.planning.liquidity import liquidity_tokens
 from moray.agents.planning.swap import swap_amount
 from moray.agents.planning.world import PlanSettings, VaultView, World
 from moray.agents.planning.worth import quote_tokens
-from moray.agents.prices import Market
-from moray.contracts import erc20, erc4626, unbonding_stake, uniswap_v2, uniswap_v3
+from moray.contracts import erc20, erc4626, unbonding_stake, uniswap_v3
 from moray.contracts.chain import Chain, ChainBlock
 from moray.contracts.outside import Read
 from moray.contracts.unbonding_stake import StakeState
 from moray.contracts.uniswap_v3 import Position, UniswapV3
-from moray.errors import PriceDoubtful, Reverted, WrongChain
+from moray.errors import PriceDoubtful, WrongChain
 from moray.ethereum import keccak
 
 
@@ -172,28 +172,18 @@ class _Reader:
         says."""
         await self._code(entry.pool, entry.pair)
         one, other = (self._book.token("asset", asset) for asset in (entry.asset, entry.other))
-        token0, token1 = uniswap_v3.sort_tokens(self._book.erc20(one), self._book.erc20(other))
-        address, window_s = entry.pool.address, self._world.settings.prices.window_s
-        for site in (entry.pool, entry.pair):
-            found = [await self._ask(Read(site.address, f"token{place}() returns (address)")) for place in (0, 1)]
-            if found != [token0, token1]:
-                raise PriceDoubtful(f"{site.address} is of {found[0]} and {found[1]}; correct the address book")
-        if (fee := await self._ask(Read(address, "fee() returns (uint24)"))) != entry.fee:
-            raise PriceDoubtful(f"the pool {address} has the fee {fee}; correct the address book")
-        spacing = await self._ask(Read(address, "tickSpacing() returns (int24)"))
-        pool = uniswap_v3.Pool(address, token0, token1, entry.fee, spacing)
-        pair = uniswap_v2.Pair(entry.pair.address, token0, token1)
-        try:
-            mean = uniswap_v3.time_weighted(await self._ask(uniswap_v3.oracle_read(pool, window_s)), window_s)
-        except Reverted:
-            raise PriceDoubtful(f"the pool {address} remembers no {window_s} s; wait, or use another") from None
-        market = Market(
-            state=uniswap_v3.pool_state(pool, [await self._ask(each) for each in uniswap_v3.pool_reads(pool)]),
-            mean=mean,
-            pair=uniswap_v2.pair_state(pair, [await self._ask(each) for each in uniswap_v2.pair_reads(pair)]),
-            deep_in=self._book.erc20(other),
-            min_depth=base_units(entry.min_depth, other.decimals),
+        address = entry.pool.address
+        market = await read_market(
+            self._ask,
+            address,
+            entry.pair.address,
+            self._book.erc20(one),
+            self._book.erc20(other),
+            base_units(entry.min_depth, other.decimals),
+            self._world.settings.prices.window_s,
         )
+        if (fee := market.state.pool.fee) != entry.fee:
+            raise PriceDoubtful(f"the pool {address} has the fee {fee}; correct the address book")
         self._world = replace(self._world, markets={**self._world.markets, address: market})
 
     async def _positions(self, v3: UniswapV3, pool: uniswap_v3.Pool) -> tuple[Position, ...]:

@@ -1,7 +1,8 @@
 """The one question of this folder: may this be signed?
 
 Deny by default: what no rule names is refused, what cannot be read in exactly one way is refused, and what the limits
-do not hold is refused. Pure: the policy, the request, what was signed before, and the clock are all there is.
+do not hold is refused. Pure: the policy, the request, what was signed before and read from the chain, and the clock are
+all there is.
 """
 
 from __future__ import annotations
@@ -108,8 +109,7 @@ def _calls(policy: Policy, request: TransactionRequest, to: str, ledger: LedgerV
         does.append(Decoded(spends=(Spend(NATIVE, value, to, is_pulled=bool(request.data)),)))
     names = tuple(dict.fromkeys(rule.terms.name for rule, _ in matched))
     asks = _asks_of_rules(rule.terms for rule, _ in matched)
-    reserves = _reserves(policy, request.chain_id, does)
-    return _Found(names, reserves, asks + _asks_for_recipients(policy, request.chain_id, does, ledger))
+    return _Found(names, _reserves(policy, request.chain_id, does), asks)
 
 
 def _best(
@@ -128,8 +128,13 @@ def _best(
         except Refusal as refusal:
             refusals.append(refusal)
     if not allowing:
-        raise refusals[-1]
+        raise _nearest(refusals)
     return min(allowing, key=lambda each: each[0].terms.needs_approval)
+
+
+def _nearest(refusals: list[Refusal]) -> Refusal:
+    """Of several rules that refuse, of one that is meant: the arguments of another rule's say nothing of this call."""
+    return ([each for each in refusals if each.code != "argument_refused"] or refusals)[-1]
 
 
 def _is_of(rule: CallRule, data: bytes) -> bool:
@@ -155,12 +160,12 @@ def _decide_typed(policy: Policy, request: TypedDataRequest, ledger: LedgerView,
     for rule in rules:
         try:
             does = [match_typed(policy, rule, typed, now)]
-            asks = (*_asks_of_rules([rule.terms]), *_asks_for_recipients(policy, chain.id, does, ledger))
-            found.append(_Found((rule.terms.name,), _reserves(policy, chain.id, does), asks))
+            reserves = _reserves(policy, chain.id, does)
+            found.append(_Found((rule.terms.name,), reserves, _asks_of_rules([rule.terms])))
         except Refusal as refusal:
             refusals.append(refusal)
     if not found:
-        raise refusals[-1]
+        raise _nearest(refusals)
     best = min(found, key=lambda each: len(each.asks))
     entry = Entry(chain.id, None, typed.digest, now, True, best.reserves)
     was_signed = ledger.at(entry.place) is not None
@@ -210,6 +215,7 @@ def _within_limits(
     asks = list(found.asks)
     for asset in sorted((policy.assets[chain.id, address] for address in assets), key=lambda each: each.name):
         asks += _check_asset(asset, found.reserves, after, now, rule)
+        asks += _asks_for_recipients(policy.owner, asset, found.reserves, after, now)
     if any(reserve.kind == "gas" for reserve in found.reserves):
         gas = after.gas_used(chain.id, now, DAY_S)
         if gas > chain.max_gas_cost_per_day_wei:
@@ -255,17 +261,17 @@ def _asks_of_rules(terms: Iterable[Terms]) -> tuple[str, ...]:
     return tuple(f"the rule {each.name} asks for an approval" for each in terms if each.needs_approval)
 
 
-def _asks_for_recipients(policy: Policy, chain_id: int, does: list[Decoded], ledger: LedgerView) -> tuple[str, ...]:
-    """For payments to people. A protocol's contract is named by its rule, and gets nothing as a gift."""
-    totals: dict[tuple[str, str], int] = defaultdict(int)
-    for each in does:
-        for spend in each.spends:
-            if not spend.is_pulled:
-                totals[spend.asset, spend.to] += spend.amount
-    return tuple(
-        f"{to} was never paid before and would get {show_amount(found, amount)}: an approver must agree"
-        for (address, to), amount in totals.items()
-        if (chain_id, to) not in ledger.known and to != policy.owner
-        for found in (_asset(policy, chain_id, address),)
-        if found.limits.new_recipient_above is not None and amount > found.limits.new_recipient_above
-    )
+def _asks_for_recipients(
+    owner: str, asset: Asset, reserves: tuple[Reserve, ...], after: LedgerView, now: float
+) -> list[str]:
+    """For payments to people whom no approver agreed to pay, all of a day together, so that no small payment opens the
+    way for large ones. A protocol's contract is named by its rule, and gets nothing as a gift."""
+    above = asset.limits.new_recipient_above
+    if above is None:
+        return []
+    asks = []
+    for to in sorted({each.counterparty for each in reserves if each.is_payment and each.asset == asset.address}):
+        used = after.used(asset.chain_id, asset.address, now, DAY_S, to)
+        if used > above and to != owner and (asset.chain_id, to) not in after.known:
+            asks.append(f"{to} is new and would get {show_amount(asset, used)} in a day: an approver must agree")
+    return asks

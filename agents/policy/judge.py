@@ -8,6 +8,7 @@ from moray.agents.policy.decide import decide
 from moray.agents.policy.decision import Decision
 from moray.agents.policy.ledger import LedgerView
 from moray.agents.policy.policy import Policy
+from moray.agents.policy.readings import Questions
 from moray.agents.policy.request import SignRequest
 
 
@@ -35,6 +36,9 @@ class PolicyJudge:
     def is_live(self, chain_id: int) -> bool:
         chain = self.policy.chains.get(chain_id)
         return chain is not None and chain.is_live
+
+    def questions(self, chain_id: int) -> Questions:
+        return self.policy.questions(chain_id)
 
     def decide(self, request: SignRequest, ledger: LedgerView, now: float) -> Decision:
         return decide(self.policy, request, ledger, now)

@@ -8,9 +8,10 @@ allowance counted already is the same money, so that much of it is not counted a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from moray.agents.policy.readings import Readings
 
 NATIVE = "native"  # the chain's own asset, where others have an address
 HOUR_S = 3600
@@ -32,6 +33,11 @@ class Reserve:
     counterparty: str  # EIP-55; "" of gas
     is_pulled: bool = False
     is_shown: bool = False
+
+    @property
+    def is_payment(self) -> bool:
+        """To somebody who need give nothing for it."""
+        return self.kind == "spend" and not self.is_pulled
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +71,13 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """``get`` base units for ``pay`` base units, as the signer itself read it at ``read_at`` (unix s)."""
-
-    pay: int
-    get: int
-    read_at: float
-
-
-@dataclass(frozen=True, slots=True)
 class LedgerView:
-    """``known``: (chain, address) that were paid before, or that an approver agreed to. ``code_hashes``: keccak of a
-    contract's code, hex, as the signer read it. ``prices``: by (chain, pay, get). ``halted``: why nothing is signed
-    now (the kill switch, a circuit breaker), or ""."""
+    """``known``: (chain, address) that an approver agreed to pay. ``readings``: what the signer itself read from its
+    chains. ``halted``: why nothing is signed now (the kill switch, a circuit breaker), or ""."""
 
     entries: tuple[Entry, ...] = ()
     known: frozenset[tuple[int, str]] = frozenset()
-    code_hashes: Mapping[tuple[int, str], str] = field(default_factory=dict)
-    prices: Mapping[tuple[int, str, str], Price] = field(default_factory=dict)
+    readings: Readings = field(default_factory=dict)
     halted: str = ""
 
     def at(self, place: tuple[int, int | str]) -> Entry | None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from moray.agents.policy.function import Function
 from moray.agents.policy.meaning import Meaning
+from moray.agents.policy.readings import MarketTerms, Questions
 
 Operator = Literal["equal", "at_most", "at_least", "within_s"]
 Anyone = Literal["anyone"]
@@ -28,7 +29,8 @@ class Check:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Base units. ``allowance``: the most that one approval may grant. Above ``approval_above`` a person must agree to
-    a transaction, above ``new_recipient_above`` to one whose recipient was never paid; None: never."""
+    a transaction, above ``new_recipient_above`` to what somebody gets in a day to whom nobody agreed yet; None: never.
+    """
 
     per_transaction: int
     per_hour: int
@@ -126,5 +128,15 @@ class Policy:
     typed_data: tuple[TypedRule, ...]
     creations: tuple[CreationRule, ...]
     worst_prices: Mapping[tuple[int, str, str], WorstPrice]
+    markets: tuple[MarketTerms, ...]
     approvers: frozenset[str]
     approvals_needed: int
+
+    def questions(self, chain_id: int) -> Questions:
+        """What must be read there for these rules to allow anything. ``code_hash`` is never of "anyone"."""
+        rules = [rule for rule in self.calls if rule.terms.chain_id == chain_id]
+        is_priced = any(rule.max_slippage_bps is not None for rule in rules)
+        return Questions(
+            contracts=frozenset(rule.to for rule in rules if rule.code_hash is not None),
+            markets=tuple(each for each in self.markets if is_priced and each.chain_id == chain_id),
+        )

@@ -9,11 +9,13 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from moray.agents.prices import MIN_WINDOW_S
 from moray.errors import BadPolicy
 from moray.ethereum import is_checksum_address
 from moray.quoting import quoted
 
 MAX_POLICY_BYTES = 256 * 1024
+MAX_MARKETS = 20  # each is some 14 questions to every endpoint, at every look
 
 
 def _checksummed(text: str) -> str:
@@ -132,6 +134,18 @@ class PriceInFile(_Written):
     at_least: Amount
 
 
+class MarketInFile(_Written):
+    """``min_depth``: whole units of ``other``."""
+
+    asset: Name
+    other: Name
+    pool: Address
+    pair: Address
+    min_depth: Amount
+    window_s: int = Field(MIN_WINDOW_S, ge=MIN_WINDOW_S, le=7 * 24 * 3600)
+    max_apart_bps: int = Field(200, ge=1, le=1000)
+
+
 class PolicyFile(_Written):
     version: Literal["1"]
     owner: Address
@@ -139,6 +153,7 @@ class PolicyFile(_Written):
     assets: dict[Name, AssetInFile] = Field(default_factory=dict)
     parties: dict[Name, Address] = Field(default_factory=dict)
     prices: tuple[PriceInFile, ...] = ()
+    markets: tuple[MarketInFile, ...] = Field((), max_length=MAX_MARKETS)
     calls: tuple[CallInFile, ...] = ()
     typed_data: tuple[TypedInFile, ...] = ()
     creations: tuple[CreationInFile, ...] = ()

@@ -43,13 +43,16 @@ from moray.agents.policy.policy_file import (
     ChainInFile,
     CreationInFile,
     LimitsInFile,
+    MarketInFile,
     PolicyFile,
     TermsInFile,
     TypedInFile,
     base_units,
     parse_policy_file,
 )
+from moray.agents.policy.readings import MarketTerms
 from moray.agents.policy.typed import field_kind, parse_type_text
+from moray.agents.prices import PriceRules
 from moray.canonical_json import canonical_json
 from moray.errors import BadPolicy, UnsafeFile
 from moray.ethereum import is_checksum_address, keccak
@@ -124,6 +127,7 @@ class _Reading:
             typed_data=typed_data,
             creations=tuple(map(self._creation, written.creations)),
             worst_prices=dict(map(self._price, written.prices)),
+            markets=self._markets(),
             approvers=frozenset(written.approvers),
             approvals_needed=written.approvals_needed,
         )
@@ -147,17 +151,41 @@ class _Reading:
         return Asset(name, self._chain_id(asset.chain), asset.address, asset.decimals, limits)
 
     def _price(self, price: Any) -> tuple[tuple[int, str, str], WorstPrice]:
-        for name in (price.pay, price.get):
-            if name not in self._assets:
-                raise ValueError(f"{name} is no asset of the file")
-        pay, get = self._assets[price.pay], self._assets[price.get]
-        if pay.chain_id != get.chain_id:
-            raise ValueError(f"{pay.name} and {get.name} are on two chains")
+        pay, get = self._pair(price.pay, price.get)
         fine = 18  # decimals of the written price, beside those of the asset that it is in
         worst = WorstPrice(pay=10 ** (pay.decimals + fine), get=base_units(price.at_least, fine) * 10**get.decimals)
         if not worst.get:
             raise ValueError(f"a worst price of 0 bounds nothing; write what {pay.name} is worth in {get.name}")
         return (pay.chain_id, pay.address, get.address), worst
+
+    def _markets(self) -> tuple[MarketTerms, ...]:
+        found = tuple(map(self._market, self._file.markets))
+        sides = [frozenset((each.chain_id, each.asset, each.other)) for each in found]
+        if len(set(sides)) != len(sides):
+            raise ValueError("two markets are of the same two assets; write the one to be believed")
+        chain_ids = {each.chain_id for each in found}
+        for rule in self._file.calls:
+            if rule.max_slippage_bps is not None and self._chain_id(rule.chain) not in chain_ids:
+                raise ValueError(f"{rule.name}: max_slippage_bps needs a price; name its market in `markets`")
+        return found
+
+    def _market(self, market: MarketInFile) -> MarketTerms:
+        asset, other = self._pair(market.asset, market.other)
+        if NATIVE in (asset.address, other.address) or asset == other:
+            raise ValueError(f"{asset.name} and {other.name} are no two ERC-20 currencies; a pool has two")
+        if not (min_depth := base_units(market.min_depth, other.decimals)):
+            raise ValueError(f"a min_depth of 0 believes an empty pool; write how much {other.name} must lie in it")
+        rules = PriceRules(market.window_s, market.max_apart_bps)
+        return MarketTerms(asset.chain_id, asset.address, other.address, market.pool, market.pair, min_depth, rules)
+
+    def _pair(self, one: str, other: str) -> tuple[Asset, Asset]:
+        """Two assets of one chain."""
+        for name in (one, other):
+            if name not in self._assets:
+                raise ValueError(f"{name} is no asset of the file")
+        if self._assets[one].chain_id != self._assets[other].chain_id:
+            raise ValueError(f"{one} and {other} are on two chains")
+        return self._assets[one], self._assets[other]
 
     # -- rules --------------------------------------------------------------------------------------------------------
 
@@ -174,6 +202,8 @@ class _Reading:
             function = replace(function, places={**named.places, **function.places})
         if rule.to == "anyone" and not is_native:
             raise ValueError(f"{rule.name}: only receive() may go to anyone; name the contract")
+        if rule.to == "anyone" and rule.code_hash is not None:
+            raise ValueError(f"{rule.name}: code_hash is of one contract, and `to` is anyone; name the contract")
         terms = self._terms(rule, known, function.kind)
         if is_native and terms.recipients != frozenset({self._file.owner}):
             raise ValueError(f"{rule.name}: the recipient of receive() is its `to`")

@@ -10,9 +10,9 @@ from moray.agents.policy.decoding import Decoded, Part, Swap, decoded
 from moray.agents.policy.function import argument
 from moray.agents.policy.ledger import LedgerView
 from moray.agents.policy.policy import CallRule, Check, Policy, Terms, TypedRule
+from moray.agents.policy.readings import Unknown, known_code, known_price
 from moray.agents.policy.typed import Typed
 
-PRICE_LIFE_S = 120  # how long a price that the signer read may stand
 _BPS = 10_000
 
 
@@ -24,9 +24,9 @@ def match_call(
     if value_wei and not rule.is_payable:
         raise Refusal("value_refused", "the rule lets no value be sent along (payable)", name)
     if rule.code_hash is not None:
-        code_hash = ledger.code_hashes.get((rule.terms.chain_id, target))
-        if code_hash != rule.code_hash:
-            what = "could not be read" if code_hash is None else "is not the one that the rule names"
+        found = known_code(ledger.readings, rule.terms.chain_id, target, now)
+        if found != rule.code_hash:
+            what = f"is unknown: {found.reason}" if isinstance(found, Unknown) else f"is 0x{found}, not the rule's"
             raise Refusal("code_changed", f"the code of {_name(policy, target)} {what}", name)
     if not part.data:  # the chain's own asset alone
         return decoded(rule.terms.meaning, _nothing, target)
@@ -94,9 +94,9 @@ def _check_price(policy: Policy, rule: CallRule, swap: Swap, ledger: LedgerView,
     if worst is not None and swap.get_min * worst.pay < swap.pay_max * worst.get:
         raise Refusal("price_too_low", "the swap accepts less than the policy's worst price", name)
     if rule.max_slippage_bps is not None:
-        price = ledger.prices.get(pair)
-        if price is None or price.pay <= 0 or now - price.read_at > PRICE_LIFE_S:
-            raise Refusal("price_missing", f"no price of the last {PRICE_LIFE_S} s to hold the swap against", name)
+        price = known_price(ledger.readings, *pair, now)
+        if isinstance(price, Unknown):
+            raise Refusal("price_missing", f"no price to hold the swap against: {price.reason}", name)
         if swap.get_min * price.pay * _BPS < swap.pay_max * price.get * (_BPS - rule.max_slippage_bps):
             raise Refusal("slippage_too_high", f"the swap accepts more than {rule.max_slippage_bps} bps of loss", name)
 

@@ -19,8 +19,10 @@ from sqlalchemy import (
     Connection,
     Float,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
+    RowMapping,
     String,
     Table,
     Text,
@@ -28,7 +30,10 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    inspect,
     select,
+    text,
+    update,
 )
 
 from moray.agents.policy.ledger import DAY_S, Entry, LedgerView, Reserve
@@ -49,6 +54,9 @@ _entries = Table(
     Column("signed_at", Float, nullable=False),
     Column("is_open", Boolean, nullable=False),
     Column("reserves", Text, nullable=False),  # JSON of ledger.Reserve
+    # False: out of every window, and read again only for a request at the same place, so that a decision costs no more
+    # the longer the history is.
+    Column("is_counted", Boolean, nullable=False, index=True),
     UniqueConstraint("chain_id", "place"),
 )
 # Every transaction that was signed, so that its receipt can be found: several at one tx_nonce.
@@ -59,9 +67,10 @@ _attempts = Table(
     Column("chain_id", Text, nullable=False),
     Column("tx_nonce", Text, nullable=False),
     Column("digest", String(64), nullable=False),  # TransactionRequest.digest
+    Index("signer_attempts_place", "chain_id", "tx_nonce"),
 )
 _known = Table(
-    "signer_known",
+    "signer_agreed_recipients",
     _tables,
     Column("chain_id", Text, primary_key=True),
     Column("address", String(42), primary_key=True),
@@ -103,6 +112,9 @@ class Book:
 
     def __init__(self, path: Path) -> None:
         self._engine = open_database(f"sqlite:///{path}", _tables)
+        with self._engine.begin() as connection:  # of before the column was: all counts until the next signature
+            if "is_counted" not in [each["name"] for each in inspect(connection).get_columns(_entries.name)]:
+                connection.execute(text(f"ALTER TABLE {_entries.name} ADD is_counted BOOLEAN NOT NULL DEFAULT 1"))
 
     @contextmanager
     def begin(self) -> Iterator[Pages]:
@@ -118,35 +130,36 @@ class Pages:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def view(self, now: float) -> LedgerView:
-        """What still counts for some window, and all allowances."""
-        rows = self._connection.execute(select(_entries)).mappings()
+    def view(self, now: float, place: tuple[int | None, int | str | None] | None = None) -> LedgerView:
+        """What still counts, and what was signed at the tx_nonce that is ``place``, however long ago."""
         read = [
-            Entry(
-                int(row["chain_id"]),
-                None if row["tx_nonce"] is None else int(row["tx_nonce"]),
-                row["digest"],
-                row["signed_at"],
-                row["is_open"],
-                tuple(Reserve(**reserve) for reserve in json.loads(row["reserves"])),
-            )
-            for row in rows
+            _entry(row) for row in self._connection.execute(select(_entries).where(_entries.c.is_counted)).mappings()
         ]
-        known = self._connection.execute(select(_known)).all()
-        return LedgerView(
-            tuple(entry for entry in read if _counts(entry, now)),
-            frozenset((int(chain_id), address) for chain_id, address in known),
-            halted=self.halted(),
+        granted = frozenset(
+            _grant(reserve)
+            for entry in read
+            if entry.tx_nonce is not None
+            for reserve in entry.reserves
+            if reserve.kind == "allowance"
         )
+        entries = [entry for entry in read if _counts(entry, now, granted)]
+        if place is not None and place not in [entry.place for entry in entries]:
+            here = (_entries.c.chain_id == str(place[0])) & (_entries.c.place == str(place[1]))
+            of_transaction = select(_entries).where(here, _entries.c.tx_nonce.is_not(None))
+            entries += [_entry(row) for row in self._connection.execute(of_transaction).mappings()]
+        known = self._connection.execute(select(_known)).all()
+        return LedgerView(tuple(entries), frozenset((int(chain_id), address) for chain_id, address in known))
 
     def sign(self, entry: Entry, view: LedgerView) -> None:
-        """``view``: the one that was decided on."""
+        """``view``: the one that was decided on. What it left out is put away."""
+        old = _entries.c.is_counted & ~_entries.c.is_open & (_entries.c.signed_at <= entry.signed_at - DAY_S)
+        counted = {each.place for each in view.entries}
+        for row in self._connection.execute(select(_entries).where(old)).mappings().all():
+            if _entry(row).place not in counted:
+                self._connection.execute(update(_entries).where(_entries.c.id == row["id"]).values(is_counted=False))
         whole = view.signed(entry).at(entry.place)
         assert whole is not None
         self.put(whole)
-        for reserve in entry.reserves:
-            if reserve.counterparty:
-                self._know(reserve.chain_id, reserve.counterparty)
 
     def put(self, whole: Entry) -> None:
         """In place of what was there."""
@@ -161,13 +174,16 @@ class Pages:
                 signed_at=whole.signed_at,
                 is_open=whole.is_open,
                 reserves=json.dumps([asdict(reserve) for reserve in whole.reserves]),
+                is_counted=True,
             )
         )
 
-    def _know(self, chain_id: int, address: str) -> None:
-        is_there = (_known.c.chain_id == str(chain_id)) & (_known.c.address == address)
-        if self._connection.execute(select(_known).where(is_there)).first() is None:
-            self._connection.execute(insert(_known).values(chain_id=str(chain_id), address=address))
+    def know(self, entry: Entry) -> None:
+        """Whom it pays: an approver agreed to exactly that."""
+        for chain_id, address in {(each.chain_id, each.counterparty) for each in entry.reserves if each.is_payment}:
+            is_there = (_known.c.chain_id == str(chain_id)) & (_known.c.address == address)
+            if self._connection.execute(select(_known).where(is_there)).first() is None:
+                self._connection.execute(insert(_known).values(chain_id=str(chain_id), address=address))
 
     # -- what the chain may show --------------------------------------------------------------------------------------
 
@@ -233,10 +249,28 @@ def place_text(chain_id: int | None, place: int | str | None) -> str:
     return f"{chain_id}/{place}"
 
 
-def _counts(entry: Entry, now: float) -> bool:
+def _entry(row: RowMapping) -> Entry:
+    return Entry(
+        int(row["chain_id"]),
+        None if row["tx_nonce"] is None else int(row["tx_nonce"]),
+        row["digest"],
+        row["signed_at"],
+        row["is_open"],
+        tuple(Reserve(**reserve) for reserve in json.loads(row["reserves"])),
+    )
+
+
+def _grant(reserve: Reserve) -> tuple[int, str, str]:
+    return reserve.chain_id, reserve.asset, reserve.counterparty
+
+
+def _counts(entry: Entry, now: float, granted: frozenset[tuple[int, str, str]]) -> bool:
+    """``granted``: the allowances that count. What drew on one of them says how much of it is left."""
     return (
         entry.is_open
         or entry.signed_at > now - DAY_S
-        or any(reserve.kind == "allowance" for reserve in entry.reserves)
-        or entry.tx_nonce is not None  # decides what may still be signed at the same place
+        or any(
+            each.kind == "allowance" or (entry.tx_nonce is not None and each.is_pulled and _grant(each) in granted)
+            for each in entry.reserves
+        )
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import time
 from typing import Any, NoReturn
@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from moray.agents.journal import Journal
 from moray.agents.policy.decision import Decision, Refusal
 from moray.agents.policy.ledger import Entry, LedgerView, Reserve
+from moray.agents.policy.readings import Questions, Reading, Readings
 from moray.agents.policy.request import SignRequest, TransactionRequest
 from moray.agents.signer.approvals import Approval, check_approval, is_for
 from moray.agents.signer.book import Book, Pages, place_text
@@ -42,8 +43,17 @@ from moray.errors import (
 from moray.ethereum import keccak
 from moray.quoting import quoted
 
-MAX_REASON_CHARACTERS = 200
 _ALLOWED, _DENIED, _DRY_RUN, _NEEDS_APPROVAL = "allowed", "denied", "dry_run", "needs_approval"
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreed:
+    """The call of an approval that makes up for what a decision lacks. ``is_used``: for this request, of which it is a
+    fee bump then."""
+
+    approval: Approval
+    call: int
+    is_used: bool
 
 
 class Desk:
@@ -70,6 +80,7 @@ class Desk:
         self._kill_file, self._breaker, self._wall_clock = kill_file, breaker or Breaker(), wall_clock
         self._live, self._watched = live_chains, watched_chains
         self._was_halted = False
+        self._readings: Readings = {}
         self._turn = threading.Lock()
 
     @property
@@ -153,6 +164,18 @@ class Desk:
                 if fate.outcome == "reverted":
                     self._note_fault(pages, "revert", now)
 
+    def now(self) -> float:
+        """Unix s, by the clock that decides."""
+        return self._wall_clock()
+
+    def questions(self, chain_id: int) -> Questions:
+        """What the policy has to know of a chain."""
+        return self._judge.questions(chain_id)
+
+    def see(self, chain_id: int, reading: Reading) -> None:
+        """What decisions on that chain rest on from now. It waits for no turn: one that is being taken has its own."""
+        self._readings = {**self._readings, chain_id: reading}
+
     def status(self) -> dict[str, Any]:
         with self._turn, self._book.begin() as pages:
             return {
@@ -170,22 +193,25 @@ class Desk:
         now = self._wall_clock()
         refusal: MorayError | None = None
         with self._book.begin() as pages:
-            view = replace(pages.view(now), halted=self._halted(pages))
+            view = pages.view(now, _place(request))
+            view = replace(view, readings=self._readings, halted=self._halted(pages))
             if self._was_halted and not view.halted:
                 self._journal.append("revived", {})
             self._was_halted = bool(view.halted)
-            decision, found = self._judged(request, pages, view, now)
+            decision, agreed = self._judged(request, pages, view, now)
             chain_id = chain_of(request)
-            is_allowed = decision.is_allowed or found is not None
+            is_allowed = decision.is_allowed or agreed is not None
             is_live = chain_id is not None and chain_id in self._live and self._judge.is_live(chain_id)
             outcome = _outcome(decision, is_allowed, is_live)
-            self._journal.append("decision", self._record(request, decision, outcome, found, user))
+            self._journal.append("decision", self._record(request, decision, outcome, agreed, user))
             if outcome == _ALLOWED:
                 assert chain_id is not None
                 entry = self._entry(request, chain_id, decision, now)
                 pages.sign(entry, view)
-                if found is not None and found[1] not in found[2]:
-                    pages.use(found[0], found[1], place_text(*_place(request)))
+                if agreed is not None:
+                    pages.know(entry)
+                if agreed is not None and not agreed.is_used:
+                    pages.use(agreed.approval, agreed.call, place_text(*_place(request)))
             else:
                 refusal = _as_error(outcome, decision)
                 if outcome == _DENIED:
@@ -195,8 +221,7 @@ class Desk:
 
     def _judged(
         self, request: SignRequest, pages: Pages, view: LedgerView, now: float
-    ) -> tuple[Decision, tuple[Approval, int, dict[int, str]] | None]:
-        """The policy's decision, and the call of an approval that makes up for what it lacks."""
+    ) -> tuple[Decision, _Agreed | None]:
         if view.halted:
             return Decision(False, "halted", f"the signer is halted: {view.halted}; `moray agent signer revive`"), None
         chain_id = chain_of(request)
@@ -211,7 +236,7 @@ class Desk:
             return decision, None
         return decision, self._approval(request, pages, now)
 
-    def _approval(self, request: SignRequest, pages: Pages, now: float) -> tuple[Approval, int, dict[int, str]] | None:
+    def _approval(self, request: SignRequest, pages: Pages, now: float) -> _Agreed | None:
         place = place_text(*_place(request))
         for held in pages.approvals():
             try:
@@ -219,8 +244,8 @@ class Desk:
             except ApprovalRefused:
                 continue
             for call in is_for(held.approval, request):
-                if held.uses.get(call, place) == place:  # unused, or this is a fee bump of its use
-                    return held.approval, call, held.uses
+                if held.uses.get(call, place) == place:
+                    return _Agreed(held.approval, call, call in held.uses)
         return None
 
     def _halted(self, pages: Pages) -> str:
@@ -242,12 +267,7 @@ class Desk:
         return Entry(chain_id, tx_nonce, digest_of(request) or "", now, is_open, decision.reserves)
 
     def _record(
-        self,
-        request: SignRequest,
-        decision: Decision,
-        outcome: str,
-        found: tuple[Approval, int, dict[int, str]] | None,
-        user: int,
+        self, request: SignRequest, decision: Decision, outcome: str, agreed: _Agreed | None, user: int
     ) -> dict[str, Any]:
         chain_id = chain_of(request)
         return {
@@ -261,7 +281,7 @@ class Desk:
             "chain_id": None if chain_id is None else str(chain_id),
             "request": _request_fields(request),
             "reserves": [_reserve_fields(reserve) for reserve in decision.reserves] if outcome == _ALLOWED else [],
-            "approval": None if found is None else {"digest": found[0].digest, "call": found[1]},
+            "approval": None if agreed is None else {"digest": agreed.approval.digest, "call": agreed.call},
         }
 
     # -- signing ------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from moray.agents.policy.decision import Decision
 from moray.agents.policy.ledger import LedgerView
+from moray.agents.policy.readings import Questions
 from moray.agents.policy.request import SignRequest
 from moray.errors import BadSetting
 
@@ -29,6 +30,10 @@ class Judge(Protocol):
     def approvals_needed(self) -> int: ...
 
     def is_live(self, chain_id: int) -> bool: ...
+
+    def questions(self, chain_id: int) -> Questions:
+        """What is to be read from the chain, so that ``decide`` finds it in the ledger's ``readings``."""
+        ...
 
     def decide(self, request: SignRequest, ledger: LedgerView, now: float) -> Decision:
         """Pure: the same answer for the same arguments. Never raises."""

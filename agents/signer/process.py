@@ -16,6 +16,7 @@ from moray.agents.signer.judge import Judge, check_owner
 from moray.agents.signer.keys import KeyHolder
 from moray.agents.signer.server import SignerServer, Visitors
 from moray.agents.signer.settlement import watch
+from moray.agents.signer.sight import Sight
 from moray.contracts.chain import Chain
 from moray.errors import BadSetting
 
@@ -56,7 +57,8 @@ async def run(
     endpoints: Mapping[int, Sequence[str]],
     on_ready: Callable[[], None],
 ) -> None:
-    """Until SIGTERM or SIGINT. ``endpoints``: RPC URLs by chain, through which it looks what became of what it signed.
+    """Until SIGTERM or SIGINT. ``endpoints``: RPC URLs by chain, through which it looks what became of what it signed,
+    and reads the code and the prices that the policy asks for.
 
     Raises JournalUnusable, BadSetting, ChainUnreachable, WrongChain.
     """
@@ -74,13 +76,13 @@ async def run(
     async with AsyncExitStack() as stack:
         stack.callback(journal.close)
         stack.callback(book.close)
-        server = SignerServer(files.socket, desk, visitors)
+        chains = [await _opened(stack, chain_id, urls) for chain_id, urls in endpoints.items()]
+        sights = {chain.chain_id: Sight(desk, chain) for chain in chains if desk.questions(chain.chain_id)}
+        server = SignerServer(files.socket, desk, visitors, sights)
         listening = await server.listen()
         tasks = [asyncio.create_task(listening.serve_forever())]
-        for chain_id, urls in endpoints.items():
-            chain = await Chain.open(urls, chain_id)
-            stack.push_async_callback(chain.close)
-            tasks.append(asyncio.create_task(watch(desk, chain)))
+        tasks += [asyncio.create_task(watch(desk, chain)) for chain in chains]
+        tasks += [asyncio.create_task(sight.watch()) for sight in sights.values()]
         journal.append("started", {"account": desk.address, "policy_version": judge.version})
         on_ready()
         await stop.wait()
@@ -89,3 +91,9 @@ async def run(
             with suppress(asyncio.CancelledError):
                 await task
         server.end()
+
+
+async def _opened(stack: AsyncExitStack, chain_id: int, urls: Sequence[str]) -> Chain:
+    chain = await Chain.open(urls, chain_id)
+    stack.push_async_callback(chain.close)
+    return chain

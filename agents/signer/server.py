@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import struct
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from moray.agents.signer.messages import (
     encode,
     transaction_fields,
 )
+from moray.agents.signer.sight import Sight
 from moray.errors import (
     ApprovalNeeded,
     ApprovalRefused,
@@ -66,11 +68,12 @@ class Visitors:
 
 
 class SignerServer:
-    def __init__(self, path: Path, desk: Desk, visitors: Visitors) -> None:
-        """Raises BadSetting for a path that the system has no room for."""
+    def __init__(self, path: Path, desk: Desk, visitors: Visitors, sights: Mapping[int, Sight] | None = None) -> None:
+        """``sights``: by chain, what looks anew where a request needs it. Raises BadSetting for a path that the system
+        has no room for."""
         if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
             raise BadSetting(f"{path} is too long for a socket, {MAX_SOCKET_PATH_BYTES} bytes; give a shorter --socket")
-        self._path, self._desk, self._visitors = path, desk, visitors
+        self._path, self._desk, self._visitors, self._sights = path, desk, visitors, sights or {}
         self._num_connections = 0
 
     async def listen(self) -> asyncio.Server:
@@ -93,6 +96,8 @@ class SignerServer:
             elif self._num_connections <= MAX_CONNECTIONS:
                 with suppress(WireError, TimeoutError):  # whoever asks so badly gets no answer
                     request = await asyncio.wait_for(_read(reader), PATIENCE_S)
+                    if (sight := self._sight(request)) is not None:
+                        await sight.refresh()
                     # To its end even if the visitor hangs up: what is decided is recorded whole.
                     reply = await asyncio.shield(asyncio.to_thread(self.answer, request, user))
                     writer.write(encode(reply))
@@ -102,6 +107,11 @@ class SignerServer:
         finally:
             self._num_connections -= 1
             writer.close()
+
+    def _sight(self, request: Request) -> Sight | None:
+        if not isinstance(request, SignTransaction):
+            return None
+        return self._sights.get(int(request.numbers.get("chainId", "0")))
 
     def answer(self, request: Request, user: int) -> Reply:
         """Never raises: what goes wrong here is told, and nothing is signed."""

@@ -30,6 +30,7 @@ from policy_kit import (
     multicall,
     swap,
     transaction,
+    with_rule,
 )
 
 ADDRESSES = st.sampled_from([OWNER, ALICE, ROUTER, VAULT, USD_ADDRESS, WETH])
@@ -168,3 +169,30 @@ def test_what_is_signed_never_makes_less_of_what_is_used(before: list[SignReques
     used = book.ledger.used(31337, USD_ADDRESS, NOW, DAY_S)
     book.ask(request)
     assert book.ledger.used(31337, USD_ADDRESS, NOW, DAY_S) >= used
+
+
+STRANGER_RULE = """
+- name: pay anybody in USD
+  chain: development
+  to: USD
+  call: transfer(address to, uint256 amount)
+  recipients: anyone
+"""
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30_000)), max_size=25))
+@settings(max_examples=100)
+def test_small_payments_open_no_way_for_large_ones(payments: list[tuple[int, int]]) -> None:
+    """Nobody to whom no approver agreed gets more than ``new_recipient_above`` in any day, in any number of pieces."""
+    book = Book(_without_approvals(with_rule(STRANGER_RULE)), LedgerView())
+    above = book.policy.assets[31337, USD_ADDRESS].limits.new_recipient_above
+    assert above == 50 * USD
+    paid: list[tuple[float, int]] = []
+    for tx_nonce, (dollars, pause_s) in enumerate(payments):
+        book.now += pause_s
+        data = call("transfer(address,uint256)", ALICE, dollars * USD)
+        decision = book.ask(transaction(USD_ADDRESS, data, tx_nonce=tx_nonce))
+        within = sum(amount for at, amount in paid if at > book.now - DAY_S) + dollars * USD
+        assert decision.is_allowed == (within <= above or not dollars)
+        if decision.is_allowed:
+            paid.append((book.now, dollars * USD))

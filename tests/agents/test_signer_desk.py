@@ -246,6 +246,22 @@ def test_an_approval_is_for_what_it_says_only(here: Office, changes: dict[str, A
     assert here.key.num_signed == 0
 
 
+def test_a_recipient_is_known_by_an_agreement_and_not_by_what_it_was_paid(tmp_path: Path) -> None:
+    policy = POLICY.replace('approval_above: "0.5", new_recipient_above: "never"', 'new_recipient_above: "0.2"', 1)
+    here = office(tmp_path, policy)
+    for tx_nonce in range(2):
+        here.desk.sign(payment(tx_nonce, value_wei=ETHER // 10), USER)
+    for amount in (1, ETHER // 2):  # of wei: what was paid counts, and makes nobody known
+        with pytest.raises(ApprovalNeeded, match="new"):
+            here.desk.sign(payment(2, value_wei=amount), USER)
+    here.clock.now += DAY_S + 1
+    here.desk.sign(payment(2, value_wei=ETHER // 5), USER)
+    hand_in(here, agree(asked(here, payment(3, value_wei=ETHER // 10)), APPROVER))
+    here.desk.sign(payment(3, value_wei=ETHER // 10), USER)
+    assert here.desk.sign(payment(4, value_wei=ETHER), USER)
+    here.close()
+
+
 def test_an_approval_does_not_lift_a_limit(here: Office) -> None:
     beyond = payment(0, value_wei=ETHER + 1)
     hand_in(here, agree(asked(here, beyond), APPROVER))

@@ -137,7 +137,7 @@ async def prepare(addresses: Addresses, folder: Path) -> AgentFiles:
         exchanges = await _deploy_quickly(chain)
         await transact(chain, DEVELOPMENT_KEYS[0], "a gift of ether", agent.account, b"", FUNDS_WEI)
         write_private(agent.book, book_text(await development_book(chain, exchanges, DOLLAR)).encode())
-    write_private(agent.policy, development_policy(agent.account, exchanges).encode())
+        write_private(agent.policy, (await development_policy(chain, agent.account, exchanges)).encode())
     addresses.write(agent.chain)
     open_state_dir(agent.state_dir)
     return agent
@@ -146,7 +146,7 @@ async def prepare(addresses: Addresses, folder: Path) -> AgentFiles:
 @contextmanager
 def signing(agent: AgentFiles) -> Iterator[None]:
     """Its signer's process, until the block's end."""
-    from moray.contracts.development_keys import DEVELOPMENT_CHAIN_ID
+    from moray.contracts.addresses import read_addresses
 
     files = {
         "keystore": _keystore(agent.folder),
@@ -157,10 +157,12 @@ def signing(agent: AgentFiles) -> Iterator[None]:
         "ledger": agent.folder / "ledger.db",
     }
     options = [f"--{name}={path}" for name, path in files.items()]
+    chain = read_addresses(agent.chain)
+    options += [f"--live={chain.chain_id}", *(f"--rpc={chain.chain_id}={url}" for url in chain.rpc_urls)]
     log = agent.folder / "signer.log"
     with log.open("wb") as errors:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            _moray("agent", "signer", "run", *options, f"--live={DEVELOPMENT_CHAIN_ID}"),
+            _moray("agent", "signer", "run", *options),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
