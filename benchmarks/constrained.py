@@ -16,6 +16,7 @@ from typing import Any
 
 from measure import claim, machine, report
 from moray.experts.random_checkpoint import DEMO_CONFIG
+from moray.router.answer_form import AnswerForm
 from moray.router.grammar import SchemaCompiler
 from moray.router.tokenizer import ModelTokenizer
 from moray.types import GenerationRequest, Grammar, RequestId, SamplingParams
@@ -77,7 +78,7 @@ def measure(rig: Rig, grammar: Grammar, num_streams: int, num_tokens: int, round
 def compile_schema(model: Path) -> tuple[Grammar, float]:
     """The grammar and the milliseconds that it took, with its trial."""
     started = time.perf_counter()
-    grammar = SchemaCompiler(ModelTokenizer.load(model), DEMO_CONFIG["vocab_size"]).compile(SCHEMA)
+    grammar = SchemaCompiler(ModelTokenizer.load(model), DEMO_CONFIG["vocab_size"]).compile(AnswerForm(SCHEMA))
     return grammar, round(1000 * (time.perf_counter() - started), 1)
 
 
