@@ -56,6 +56,7 @@ async def plan_generation(
     ``Overloaded``."""
     if asked.model != settings.model_name:
         raise UnknownModel(f"no model {asked.model!r} here, only {settings.model_name!r}", param="model")
+    form = answer_form(asked)
     if isinstance(asked, ChatRequest):
         prompts = [await _chat_prompt(asked, tokenizer)]
         prefix, param, default_tokens = "chatcmpl-", "messages", settings.context_length
@@ -65,7 +66,6 @@ async def plan_generation(
         prefix, param, default_tokens = "cmpl-", "prompt", settings.default_completion_tokens
     limits = [_max_tokens(prompt, asked.token_limit, default_tokens, settings, param) for prompt in prompts]
     reply_id, seed = prefix + secrets.token_hex(16), secrets.randbits(63) if asked.seed is None else asked.seed
-    form = answer_form(asked)
     grammar = await grammars.grammar(form) if form is not None else None
     requests = _requests(asked, prompts, limits, reply_id, seed, tokenizer.eos_ids, user, grammar)
     resumed = tuple(asked.resume_token_ids or ())
