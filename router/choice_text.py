@@ -5,15 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from moray.router.call_text import CallPart, CallReader, join_calls
 from moray.router.detokenize import Detokenizer
 from moray.router.stop_strings import StopStrings
 from moray.router.tokenizer import ModelTokenizer
 from moray.types import FinishReason, GeneratedToken
-
-PieceEnd = FinishReason | Literal["tool_calls"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +31,10 @@ class Piece:
     text: str
     token_ids: list[int]
     shown: list[ShownToken]  # empty unless log-probabilities were asked for
-    finish_reason: PieceEnd | None = None
+    finish_reason: FinishReason | None = None
     num_prefix_tokens: int = 0  # of the prompt, from the prefix cache; on the first piece
     call: CallPart | None = None
+    has_called: bool = False  # the answer is or ends with a whole call; on the last piece
 
 
 def join_pieces(pieces: Sequence[Piece]) -> Piece:
@@ -50,6 +48,7 @@ def join_pieces(pieces: Sequence[Piece]) -> Piece:
         pieces[-1].finish_reason,
         pieces[0].num_prefix_tokens,
         join_calls([piece.call for piece in pieces]),
+        pieces[-1].has_called,
     )
 
 
@@ -103,7 +102,7 @@ class ChoiceText:
         if not text and call is None and finish_reason is None:
             return None
         has_called = calls.has_called and finish_reason == "stop"
-        return replace(self._piece(text, "tool_calls" if has_called else finish_reason), call=call)
+        return replace(self._piece(text, finish_reason), call=call, has_called=has_called)
 
     def _decoded(self, token: GeneratedToken) -> str:
         is_stop_token = token.finish_reason == "stop"
@@ -120,7 +119,7 @@ class ChoiceText:
         top = tuple((content(token_id), value) for token_id, value in token.top_logprobs)
         return ShownToken(content(token.token_id), logprob, self._num_decoded, top)
 
-    def _piece(self, text: str, finish_reason: PieceEnd | None) -> Piece:
+    def _piece(self, text: str, finish_reason: FinishReason | None) -> Piece:
         self._num_sent += len(text)
         shown, self._shown = self._shown, []
         if self._stops.is_stopped:  # tokens of the stop string itself are not part of the answer

@@ -180,7 +180,8 @@ def _bad_request(error: ValidationError) -> BadRequest:
     if first["type"] == "json_invalid":
         return BadRequest(f"the body is not JSON: {first['msg']}")
     # Below the field's own name come union branches; only messages and tools have a place worth naming.
-    place = first["loc"][: {"messages": 3, "tools": 4}.get(str(first["loc"][0]), 1) if first["loc"] else 0]
+    field = str(first["loc"][0]) if first["loc"] else ""
+    place = first["loc"][: {"messages": 3, "tools": 4}.get(field, 1)]
     param = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
     message = first["msg"].removeprefix("Value error, ")
     return BadRequest(f"{param}: {message}" if param else message, param=param or None)

@@ -66,7 +66,11 @@ class ChatFormat:
     @staticmethod
     def _said(field: str, said: dict[str, Any], piece: Piece, has_logprobs: bool) -> dict[str, Any]:
         logprobs = chat_logprobs(piece.shown) if has_logprobs else None
-        return {field: said, "logprobs": logprobs, "finish_reason": piece.finish_reason}
+        return {
+            field: said,
+            "logprobs": logprobs,
+            "finish_reason": "tool_calls" if piece.has_called else piece.finish_reason,
+        }
 
 
 def _whole_call(call: CallPart) -> dict[str, Any]:
