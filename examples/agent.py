@@ -27,9 +27,7 @@ class Reply(BaseModel):
 
 def read_first(context: RunContext[Balances]) -> ModelSettings:
     """A large model calls tools of itself; a small one is told to call this one, then to answer."""
-    return ModelSettings(
-        temperature=0.0, max_tokens=400, tool_choice=["balance"] if context.run_step == 1 else "none"
-    )
+    return ModelSettings(temperature=0.0, max_tokens=400, tool_choice=["balance"] if context.run_step == 1 else "none")
 
 
 agent = Agent(deps_type=Balances, output_type=Reply, retries=1, model_settings=read_first)
