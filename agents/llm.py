@@ -8,9 +8,10 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from moray.agents.sdk.client import AsyncMoray
 
-# A gateway constrains decoding to a schema and takes no tools: types are asked for as schemas.
+# A gateway constrains tools' arguments as it does answers, without being asked to be strict. A type is asked for as a
+# schema, beside tools too.
 _PROFILE = OpenAIModelProfile(
-    supports_tools=False,
+    supports_tools=True,
     supports_json_schema_output=True,
     default_structured_output_mode="native",
     openai_supports_strict_tool_definition=False,

@@ -12,7 +12,7 @@ def main() -> None:
     client = OpenAI(base_url=f"{url}/v1", api_key="none")  # the local gateway asks for no key
     model = client.models.list().data[0].id
     stream = client.chat.completions.create(
-        model=model, messages=[{"role": "user", "content": question}], max_tokens=64, stream=True
+        model=model, messages=[{"role": "user", "content": question}], max_tokens=64, temperature=0, stream=True
     )
     for chunk in stream:
         print(chunk.choices[0].delta.content or "", end="", flush=True)

@@ -15,10 +15,12 @@ from typing import Any
 from moray.router.tokenizer import ModelTokenizer
 
 
-def encode_chat(tokenizer: ModelTokenizer, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+def encode_chat(
+    tokenizer: ModelTokenizer, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()
+) -> list[int]:
     """Ids of the rendered chat with the generation prompt; ``BadRequest`` as ``render_chat``."""
     masked = _Masked(tokenizer.special_texts)
-    text = tokenizer.render_chat([masked.mask(message) for message in messages])
+    text = tokenizer.render_chat(masked.mask(list(messages)), tools=masked.mask(list(tools)))
     ids: list[int] = []
     for part in masked.split(text):
         literal = masked.literals.get(part)
@@ -36,11 +38,12 @@ class _Masked:
         self.literals: dict[str, str] = {}  # mark -> the special token's text
 
     def mask(self, value: Any) -> Any:
-        """``value`` with marks in all its strings, whatever its nesting; object keys stay."""
+        """``value`` with marks in all its strings, whatever its nesting. Keys too: a tool's parameters have any names,
+        and those that a template looks up are no special tokens."""
         if isinstance(value, str):
             return self._special.sub(self._mark, value)
         if isinstance(value, Mapping):
-            return {key: self.mask(entry) for key, entry in value.items()}
+            return {self.mask(key): self.mask(entry) for key, entry in value.items()}
         return [self.mask(entry) for entry in value] if isinstance(value, list) else value
 
     def split(self, text: str) -> list[str]:

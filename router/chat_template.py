@@ -35,11 +35,19 @@ class ChatTemplate:
             raise BadCheckpoint(f"chat template, line {error.lineno}: {error.message}") from error
         self._special_tokens = dict(special_tokens)
 
-    def render(self, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool) -> str:
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        add_generation_prompt: bool,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> str:
         """Raises ``BadRequest`` when the template refuses the messages or cannot digest their shape."""
         try:
             return self._template.render(
-                messages=messages, add_generation_prompt=add_generation_prompt, **self._special_tokens
+                messages=messages,
+                tools=list(tools) or None,
+                add_generation_prompt=add_generation_prompt,
+                **self._special_tokens,
             )
         except (TemplateError, TypeError, KeyError) as error:
             raise BadRequest(f"the chat template refuses these messages: {error}", param="messages") from error

@@ -1,10 +1,12 @@
-"""One choice's tokens turned into text: detokenised, cut at stop strings, with log-probabilities."""
+"""One choice's tokens turned into text: detokenised, cut at stop strings, parted from a tool's call, with
+log-probabilities."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from moray.router.call_text import CallPart, CallReader, join_calls
 from moray.router.detokenize import Detokenizer
 from moray.router.stop_strings import StopStrings
 from moray.router.tokenizer import ModelTokenizer
@@ -23,13 +25,16 @@ class ShownToken:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some consecutive tokens of a choice. ``token_ids`` has every generated id, the stop token included."""
+    """Some consecutive tokens of a choice. ``token_ids`` has every generated id, the stop token included; ``text`` has
+    nothing of a call."""
 
     text: str
     token_ids: list[int]
     shown: list[ShownToken]  # empty unless log-probabilities were asked for
     finish_reason: FinishReason | None = None
     num_prefix_tokens: int = 0  # of the prompt, from the prefix cache; on the first piece
+    call: CallPart | None = None
+    has_called: bool = False  # the answer is or ends with a whole call; on the last piece
 
 
 def join_pieces(pieces: Sequence[Piece]) -> Piece:
@@ -42,16 +47,20 @@ def join_pieces(pieces: Sequence[Piece]) -> Piece:
         [token for piece in pieces for token in piece.shown],
         pieces[-1].finish_reason,
         pieces[0].num_prefix_tokens,
+        join_calls([piece.call for piece in pieces]),
+        pieces[-1].has_called,
     )
 
 
 class ChoiceText:
-    """State of one choice. A piece comes out once there is text for the client or the choice ends."""
+    """State of one choice. A piece comes out once there is text for the client or the choice ends. ``calls`` is for an
+    answer that may call a tool, which has no stop strings."""
 
-    def __init__(self, tokenizer: ModelTokenizer, stops: Sequence[str]) -> None:
+    def __init__(self, tokenizer: ModelTokenizer, stops: Sequence[str], calls: CallReader | None = None) -> None:
         self._tokenizer = tokenizer
         self._detokenizer = Detokenizer(tokenizer)
         self._stops = StopStrings(stops)
+        self._calls = calls
         self._num_decoded = 0  # characters out of the detokeniser
         self._num_sent = 0
         self._token_ids: list[int] = []  # since the last piece, as ``_shown``
@@ -61,7 +70,10 @@ class ChoiceText:
     def resume(self, token_ids: Sequence[int]) -> None:
         """Go on behind the tokens of an earlier answer. Where a piece ended there, the rest of the text is the same."""
         delta = "".join(map(self._detokenizer.push, token_ids))
-        self._num_decoded, self._num_sent = len(delta), len(self._stops.push(delta))
+        text = self._stops.push(delta)
+        self._num_decoded, self._num_sent = len(delta), len(text)
+        if self._calls is not None:
+            self._calls.push(text)
 
     @property
     def is_stopped(self) -> bool:
@@ -78,9 +90,19 @@ class ChoiceText:
             finish_reason = "stop"
         elif finish_reason is not None:
             text += self._stops.finish()
-        if not text and finish_reason is None:
+        if self._calls is not None:
+            return self._parted(self._calls, text, finish_reason)
+        return self._piece(text, finish_reason) if text or finish_reason is not None else None
+
+    def _parted(self, calls: CallReader, text: str, finish_reason: FinishReason | None) -> Piece | None:
+        text, call = calls.push(text)
+        if finish_reason is not None:
+            rest, last = calls.finish()
+            text, call = text + rest, join_calls([call, last])
+        if not text and call is None and finish_reason is None:
             return None
-        return self._piece(text, finish_reason)
+        has_called = calls.has_called and finish_reason == "stop"
+        return replace(self._piece(text, finish_reason), call=call, has_called=has_called)
 
     def _decoded(self, token: GeneratedToken) -> str:
         is_stop_token = token.finish_reason == "stop"

@@ -80,7 +80,7 @@ def _add_inference(
         user = user_of(request.headers.get("authorization"), address, asked.user)
         plan = await plan_generation(asked, tokenizer, grammars, settings, user)
         metrics.prompt_tokens.inc(plan.num_prompt_tokens)
-        texts = [ChoiceText(tokenizer, asked.stops) for _ in plan.requests]
+        texts = [ChoiceText(tokenizer, asked.stops, plan.call_reader()) for _ in plan.requests]
         texts[0].resume(plan.resumed)
         if texts[0].is_stopped:
             raise BadRequest("these tokens are a whole answer: a stop string is among them", "resume_token_ids")

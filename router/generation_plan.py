@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from moray.errors import BadRequest, ContextTooLong
+from moray.router.answer_form import AnswerForm, answer_form
+from moray.router.call_text import CallReader
 from moray.router.chat_prompt import encode_chat
 from moray.router.gateway_settings import GatewaySettings
 from moray.router.grammar_cache import GrammarCache
 from moray.router.http_errors import UnknownModel
 from moray.router.openai_api import ChatRequest, CompletionRequest
-from moray.router.response_format import schema_text
 from moray.router.tokenizer import ModelTokenizer
+from moray.router.tool_format import in_words
 from moray.types import GenerationRequest, Grammar, RequestId, SamplingParams
 
 ENCODE_ASIDE_CHARS = 16_384  # longer prompts are encoded in a thread, not to hold up the streams
@@ -32,10 +34,15 @@ class GenerationPlan:
     requests: tuple[GenerationRequest, ...]  # one per choice
     seed: int  # of the first choice; with it and the tokens so far a sampled answer can be resumed
     resumed: PromptIds = ()  # tokens of the only choice that the client has already
+    form: AnswerForm | None = None
 
     @property
     def num_prompt_tokens(self) -> int:
         return sum(map(len, self.prompts)) + len(self.resumed)
+
+    def call_reader(self) -> CallReader | None:
+        """Of one choice; None where it cannot call a tool."""
+        return CallReader(self.form.must_call) if self.form is not None and self.form.tools else None
 
 
 async def plan_generation(
@@ -49,6 +56,7 @@ async def plan_generation(
     ``Overloaded``."""
     if asked.model != settings.model_name:
         raise UnknownModel(f"no model {asked.model!r} here, only {settings.model_name!r}", param="model")
+    form = answer_form(asked)
     if isinstance(asked, ChatRequest):
         prompts = [await _chat_prompt(asked, tokenizer)]
         prefix, param, default_tokens = "chatcmpl-", "messages", settings.context_length
@@ -58,13 +66,12 @@ async def plan_generation(
         prefix, param, default_tokens = "cmpl-", "prompt", settings.default_completion_tokens
     limits = [_max_tokens(prompt, asked.token_limit, default_tokens, settings, param) for prompt in prompts]
     reply_id, seed = prefix + secrets.token_hex(16), secrets.randbits(63) if asked.seed is None else asked.seed
-    schema = schema_text(asked.response_format)
-    grammar = await grammars.grammar(schema) if schema is not None else None
+    grammar = await grammars.grammar(form) if form is not None else None
     requests = _requests(asked, prompts, limits, reply_id, seed, tokenizer.eos_ids, user, grammar)
     resumed = tuple(asked.resume_token_ids or ())
     if resumed:
         requests = (_behind(requests, resumed, asked.seed is not None, settings.vocab_size),)
-    return GenerationPlan(reply_id, int(time.time()), tuple(prompts), requests, seed, resumed)
+    return GenerationPlan(reply_id, int(time.time()), tuple(prompts), requests, seed, resumed, form)
 
 
 def _check_num_choices(asked: CompletionRequest, settings: GatewaySettings) -> None:
@@ -74,11 +81,15 @@ def _check_num_choices(asked: CompletionRequest, settings: GatewaySettings) -> N
 
 
 async def _chat_prompt(asked: ChatRequest, tokenizer: ModelTokenizer) -> PromptIds:
-    messages = [message.for_template() for message in asked.messages]
-    num_chars = sum(len(message.get("content", "")) for message in messages)
+    if tokenizer.knows_tools:
+        messages = [message.for_template() for message in asked.messages]
+        tools = [tool.for_template() for tool in asked.offered_tools]
+    else:
+        messages, tools = in_words(asked.messages, asked.offered_tools), []
+    num_chars = len(str(tools)) + sum(len(message.get("content", "")) for message in messages)
     if num_chars > ENCODE_ASIDE_CHARS:
-        return tuple(await asyncio.to_thread(encode_chat, tokenizer, messages))
-    return tuple(encode_chat(tokenizer, messages))
+        return tuple(await asyncio.to_thread(encode_chat, tokenizer, messages, tools))
+    return tuple(encode_chat(tokenizer, messages, tools))
 
 
 async def _completion_prompt(prompt: str | list[int], tokenizer: ModelTokenizer) -> PromptIds:
@@ -167,5 +178,7 @@ def _replayed(grammar: Grammar, resumed: PromptIds, param: str) -> Grammar:
         for token_id in resumed:
             behind.advance(token_id)
     except ValueError:
-        raise BadRequest("these tokens do not fit the response_format: send those of the reply to it", param) from None
+        raise BadRequest(
+            "these tokens do not fit the response_format or tools: send those of the reply to it", param
+        ) from None
     return behind

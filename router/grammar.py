@@ -1,4 +1,4 @@
-"""JSON schemas as grammars over a model's vocabulary, by llguidance: the only module that knows it."""
+"""Forms of an answer as grammars over a model's vocabulary, by llguidance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Protocol
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
 from moray.errors import BadRequest, GrammarStuck
-from moray.router.response_format import PARAM
+from moray.router.answer_form import AnswerForm
+from moray.router.grammar_source import grammar_source
 from moray.router.schema_trial import LIMITS, why_not
 from moray.router.tokenizer import ModelTokenizer
 from moray.types import Grammar, Mask
@@ -16,16 +17,12 @@ from moray.types import Grammar, Mask
 MAX_REASON_CHARS = 300
 WORN = "too many states"  # llguidance's words; its stop reason is the same for other errors
 
-# Between two parts of an answer: nothing, a space, or a line break and an indentation. Without a bound, a model may say
-# spaces for ever.
-WHITESPACE = r"( |\n[ ]{0,24})?"
-
 
 class GrammarCompiler(Protocol):
-    """The seam: what turns schemas into grammars."""
+    """The seam: what turns forms into grammars."""
 
-    def compile(self, schema: str) -> Grammar:
-        """``schema`` is JSON text. May take seconds. Raises BadRequest with the reason, GrammarStuck among them."""
+    def compile(self, form: AnswerForm) -> Grammar:
+        """May take seconds. Raises BadRequest with the reason, GrammarStuck among them."""
         ...
 
 
@@ -46,37 +43,27 @@ class SchemaCompiler:
         self._limits, self._trial = limits, trial
         self._vocabulary: LLTokenizer | None = None
 
-    def compile(self, schema: str) -> Grammar:
+    def compile(self, form: AnswerForm) -> Grammar:
         """Unsupported keywords are refused, never ignored, and so is what takes too long (``schema_trial``)."""
-        vocabulary = self._open_vocabulary()
+        vocabulary = self._open_vocabulary(form.param)
         try:
-            source = LLMatcher.grammar_from_json_schema(
-                schema,
-                # All that changes what is accepted, since a schema may bring options of its own ("x-guidance").
-                overrides={
-                    "lenient": False,
-                    "coerce_one_of": False,
-                    "whitespace_pattern": WHITESPACE,
-                    "item_separator": ",",
-                    "key_separator": ":",
-                },
-            )
+            source = grammar_source(form)
         except ValueError as error:
-            raise _refused(str(error)) from None
+            raise _refused(str(error), form.param) from None
         if reason := self._trial(source):
-            raise _refused(reason)
-        grammar = LlguidanceGrammar(_Compiled(vocabulary, source, self._limits))
+            raise _refused(reason, form.param)
+        grammar = LlguidanceGrammar(_Compiled(vocabulary, source, self._limits, form.param))
         grammar.mask()  # raises where not even a first token fits
         return grammar
 
-    def _open_vocabulary(self) -> LLTokenizer:
+    def _open_vocabulary(self, param: str) -> LLTokenizer:
         """At the first schema: a large one takes seconds."""
         if self._vocabulary is None:
             eos_ids = sorted(self._tokenizer.known_eos_ids)
             try:
                 self._vocabulary = LLTokenizer(self._tokenizer.to_json(), n_vocab=self._vocab_size, eos_token=eos_ids)
             except ValueError as error:
-                raise BadRequest(f"this model's answers cannot follow a format: {_one_line(error)}", PARAM) from None
+                raise BadRequest(f"this model's answers cannot follow a format: {_one_line(error)}", param) from None
         return self._vocabulary
 
 
@@ -84,8 +71,9 @@ class _Compiled:
     """A grammar at its beginning. All copies of a matcher share what its lexer has found out, which makes them fast,
     and the limit on that: when it is reached, by all answers of days perhaps, a new one takes the place of the old."""
 
-    def __init__(self, vocabulary: LLTokenizer, source: str, limits: LLParserLimits) -> None:
+    def __init__(self, vocabulary: LLTokenizer, source: str, limits: LLParserLimits, param: str) -> None:
         self._vocabulary, self._source, self._limits = vocabulary, source, limits
+        self.param = param  # that it comes from
         self.edition, self.matcher = 0, self._open()
         self.eos_ids = frozenset(vocabulary.eos_tokens)
 
@@ -151,7 +139,8 @@ class LlguidanceGrammar:
     def _raise_if_stuck(self) -> None:
         if self._matcher.is_error():
             reason = _one_line(self._matcher.get_error())
-            raise GrammarStuck(f"no token of this model goes on as the schema asks: {reason}; change it", PARAM)
+            param = self._compiled.param
+            raise GrammarStuck(f"no token of this model goes on as the schema asks: {reason}; change it", param)
 
     def _renew_if_worn(self) -> bool:
         """The same state of a new matcher, where the old one has reached its limit."""
@@ -163,8 +152,8 @@ class LlguidanceGrammar:
         return True
 
 
-def _refused(reason: str) -> BadRequest:
-    return BadRequest(f"{PARAM}: this server cannot follow the schema: {_one_line(reason)}; change it", PARAM)
+def _refused(reason: str, param: str) -> BadRequest:
+    return BadRequest(f"{param}: this server cannot follow the schema: {_one_line(reason)}; change it", param)
 
 
 def _one_line(reason: object) -> str:

@@ -1,18 +1,18 @@
-"""Compiled grammars by their schema: the latest are kept, one at a time is compiled, few wait."""
+"""Compiled grammars by the form of an answer: the latest are kept, one at a time is compiled, few wait."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 
 from moray.errors import Overloaded
+from moray.router.answer_form import AnswerForm
 from moray.router.grammar import GrammarCompiler
 from moray.types import Grammar
 
 MAX_KEPT = 32  # tens of megabytes each at worst (``schema_trial.LIMITS``)
-MAX_WAITING = 16  # schemas; requests for a schema that is being compiled wait with it
+MAX_WAITING = 16  # forms; requests for one that is being compiled wait with it
 
 
 class GrammarCache:
@@ -21,30 +21,29 @@ class GrammarCache:
     def __init__(self, compiler: GrammarCompiler) -> None:
         self._compiler = compiler
         self._thread = ThreadPoolExecutor(1, "grammars")
-        self._kept = OrderedDict[bytes, Grammar]()  # by the schema's hash, the least recently used first
-        self._compiling = dict[bytes, asyncio.Future[Grammar]]()
+        self._kept = OrderedDict[AnswerForm, Grammar]()  # the least recently used first
+        self._compiling = dict[AnswerForm, asyncio.Future[Grammar]]()
 
-    async def grammar(self, schema: str) -> Grammar:
-        """To be copied. Raises BadRequest as the compiler, Overloaded when too many schemas wait."""
-        key = sha256(schema.encode()).digest()
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        if key not in self._compiling:
-            self._compiling[key] = self._start(key, schema)
-        return await asyncio.shield(self._compiling[key])  # others may wait for it, and it stays for the next one
+    async def grammar(self, form: AnswerForm) -> Grammar:
+        """To be copied. Raises BadRequest as the compiler, Overloaded when too many forms wait."""
+        if form in self._kept:
+            self._kept.move_to_end(form)
+            return self._kept[form]
+        if form not in self._compiling:
+            self._compiling[form] = self._start(form)
+        return await asyncio.shield(self._compiling[form])  # others may wait for it, and it stays for the next one
 
-    def _start(self, key: bytes, schema: str) -> asyncio.Future[Grammar]:
+    def _start(self, form: AnswerForm) -> asyncio.Future[Grammar]:
         if len(self._compiling) >= MAX_WAITING:
             raise Overloaded(f"{MAX_WAITING} schemas wait to be compiled; try again later")
-        compiling = asyncio.get_running_loop().run_in_executor(self._thread, self._compiler.compile, schema)
-        compiling.add_done_callback(lambda done: self._keep(key, done))
+        compiling = asyncio.get_running_loop().run_in_executor(self._thread, self._compiler.compile, form)
+        compiling.add_done_callback(lambda done: self._keep(form, done))
         return compiling
 
-    def _keep(self, key: bytes, done: asyncio.Future[Grammar]) -> None:
-        del self._compiling[key]
+    def _keep(self, form: AnswerForm, done: asyncio.Future[Grammar]) -> None:
+        del self._compiling[form]
         if done.cancelled() or done.exception() is not None:
             return
-        self._kept[key] = done.result()
+        self._kept[form] = done.result()
         if len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)

@@ -21,6 +21,7 @@ from pydantic import (
 
 from moray.errors import BadRequest
 from moray.router.openai_messages import ChatMessage
+from moray.router.openai_tools import MAX_TOOLS, NamedTool, Tool, ToolChoice, check_choice
 from moray.router.openai_unsupported import refuse_unsupported
 from moray.router.response_format import ResponseFormat
 
@@ -109,6 +110,26 @@ class ChatRequest(_Request):
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
+    tools: list[Tool] | None = Field(None, max_length=MAX_TOOLS)
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+
+    @property
+    def offered_tools(self) -> tuple[Tool, ...]:
+        """That the prompt tells of: with ``tool_choice`` "none" the answer is that of a request without tools."""
+        return () if self.tool_choice == "none" else tuple(self.tools or ())
+
+    @property
+    def callable_tools(self) -> tuple[Tool, ...]:
+        """That the answer may call, and with ``must_call`` does."""
+        if isinstance(self.tool_choice, NamedTool):
+            name = self.tool_choice.function.name
+            return tuple(tool for tool in self.offered_tools if tool.function.name == name)
+        return self.offered_tools
+
+    @property
+    def must_call(self) -> bool:
+        return self.tool_choice == "required" or isinstance(self.tool_choice, NamedTool)
 
     @property
     def token_limit(self) -> int | None:
@@ -134,6 +155,10 @@ def parse_chat(body: bytes) -> ChatRequest:
         raise BadRequest("top_logprobs needs logprobs to be true", param="top_logprobs")
     if request.max_tokens and request.max_completion_tokens not in (None, request.max_tokens):
         raise BadRequest("max_tokens and max_completion_tokens differ: send one", param="max_tokens")
+    check_choice(request.tools or (), request.tool_choice)
+    if request.callable_tools and (request.stops or request.ignore_eos):
+        param = "stop" if request.stops else "ignore_eos"
+        raise BadRequest(f"{param}: an answer that may call tools ends where it is complete: leave it out", param)
     return request
 
 
@@ -154,8 +179,9 @@ def _bad_request(error: ValidationError) -> BadRequest:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return BadRequest(f"the body is not JSON: {first['msg']}")
-    # Below the field's own name come union branches; only messages have a place worth naming.
-    place = first["loc"][: 3 if first["loc"][:1] == ("messages",) else 1]
+    # Below the field's own name come union branches; only messages and tools have a place worth naming.
+    field = str(first["loc"][0]) if first["loc"] else ""
+    place = first["loc"][: {"messages": 3, "tools": 4}.get(field, 1)]
     param = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
     message = first["msg"].removeprefix("Value error, ")
     return BadRequest(f"{param}: {message}" if param else message, param=param or None)

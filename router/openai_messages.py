@@ -7,6 +7,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import from_json
 
+from moray.router.openai_tools import ToolCall
+
 
 class TextPart(BaseModel):
     type: Literal["text"]
@@ -14,7 +16,7 @@ class TextPart(BaseModel):
 
 
 class ChatMessage(BaseModel):
-    """``name``, ``tool_calls`` and ``tool_call_id`` go to the chat template as they are."""
+    """``name`` and ``tool_call_id`` go to the chat template as they are."""
 
     model_config = ConfigDict(strict=True)
 
@@ -22,12 +24,14 @@ class ChatMessage(BaseModel):
     content: str | list[TextPart] | None = None
     name: str | None = None
     tool_call_id: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
+    tool_calls: list[ToolCall] | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.content is None and not (self.role == "assistant" and self.tool_calls):
             raise ValueError("content is required")
+        if self.role == "tool" and self.tool_call_id is None:
+            raise ValueError("tool_call_id is required: name the call that this answers")
         return self
 
     def for_template(self) -> dict[str, Any]:
@@ -38,15 +42,13 @@ class ChatMessage(BaseModel):
         if self.role == "developer":
             message["role"] = "system"
         for call in message.get("tool_calls", ()):
-            _parse_arguments(call)
+            call["function"]["arguments"] = _parsed(call["function"]["arguments"])
         return message
 
 
-def _parse_arguments(call: dict[str, Any]) -> None:
+def _parsed(arguments: str) -> Any:
     """OpenAI sends a tool call's arguments as JSON text, templates expect the object."""
-    function = call.get("function")
-    if isinstance(function, dict) and isinstance(function.get("arguments"), str):
-        try:
-            function["arguments"] = from_json(function["arguments"])
-        except ValueError:
-            return  # a model's malformed call is history all the same
+    try:
+        return from_json(arguments)
+    except ValueError:
+        return arguments  # a model's malformed call is history all the same

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
 
+from moray.router.call_text import CallPart
 from moray.router.choice_text import Piece
 from moray.router.generation_plan import GenerationPlan
 from moray.router.openai_logprobs import chat_logprobs, completion_logprobs
@@ -46,11 +48,17 @@ class ChatFormat:
     chunk_object = "chat.completion.chunk"
 
     def choice(self, piece: Piece, has_logprobs: bool) -> dict[str, Any]:
-        message = {"role": "assistant", "content": piece.text, "refusal": None}
+        message: dict[str, Any] = {"role": "assistant", "content": piece.text, "refusal": None}
+        if piece.call is not None:
+            message |= {"content": piece.text or None, "tool_calls": [_whole_call(piece.call)]}
         return self._said("message", message, piece, has_logprobs)
 
     def delta(self, piece: Piece, has_logprobs: bool) -> dict[str, Any]:
-        return self._said("delta", {"content": piece.text} if piece.text else {}, piece, has_logprobs)
+        said: dict[str, Any] = {"content": piece.text} if piece.text else {}
+        if piece.call is not None:
+            is_first, rest = piece.call.is_first, {"function": {"arguments": piece.call.arguments}}
+            said["tool_calls"] = [{"index": 0, **(_whole_call(piece.call) if is_first else rest)}]
+        return self._said("delta", said, piece, has_logprobs)
 
     def opening(self) -> dict[str, Any] | None:
         return {"delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
@@ -58,7 +66,16 @@ class ChatFormat:
     @staticmethod
     def _said(field: str, said: dict[str, Any], piece: Piece, has_logprobs: bool) -> dict[str, Any]:
         logprobs = chat_logprobs(piece.shown) if has_logprobs else None
-        return {field: said, "logprobs": logprobs, "finish_reason": piece.finish_reason}
+        return {
+            field: said,
+            "logprobs": logprobs,
+            "finish_reason": "tool_calls" if piece.has_called else piece.finish_reason,
+        }
+
+
+def _whole_call(call: CallPart) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": f"call_{secrets.token_hex(12)}", "type": "function", "function": function}
 
 
 class Reply:

@@ -41,9 +41,7 @@ def refuse_unsupported(fields: Mapping[str, object], n: int) -> None:
         value = fields.get(name)
         if value is not None and value not in neutral:
             raise BadRequest(f"{name} is not supported by this server: leave it out", param=name)
-    if fields.get("tools") and fields.get("tool_choice") != "none":
-        raise BadRequest('tools are not supported by this server: leave them out or set tool_choice "none"', "tools")
-    if fields.get("tool_choice") not in (None, "none", "auto"):
-        raise BadRequest("tool_choice is not supported by this server: leave it out", "tool_choice")
+    if fields.get("tools"):  # a chat declares them
+        raise BadRequest("tools are for /v1/chat/completions: ask there, or leave them out", "tools")
     if fields.get("best_of") not in (None, n):
         raise BadRequest("best_of other than n is not supported by this server", "best_of")

@@ -57,16 +57,21 @@ def schema_text(response_format: ResponseFormat | None) -> str | None:
             schema = response_format.json_schema.json_schema
         case _:
             return None
+    return checked_schema(schema, PARAM)
+
+
+def checked_schema(schema: dict[str, Any], param: str) -> str:
+    """As JSON text; ``param`` is the request's field. Raises BadRequest when it is too large or too deep."""
     if _depth(schema) > MAX_SCHEMA_DEPTH:
-        raise BadRequest(f"{PARAM}: the schema is more than {MAX_SCHEMA_DEPTH} levels deep; make it flatter", PARAM)
+        raise BadRequest(f"{param}: the schema is more than {MAX_SCHEMA_DEPTH} levels deep; make it flatter", param)
     try:
         text = json.dumps(
             schema, ensure_ascii=False, allow_nan=False
         )  # properties keep their order, which has a meaning
     except ValueError:
-        raise BadRequest(f"{PARAM}: the schema has a number that JSON does not know; change it", PARAM) from None
+        raise BadRequest(f"{param}: the schema has a number that JSON does not know; change it", param) from None
     if len(text.encode()) > MAX_SCHEMA_BYTES:
-        raise BadRequest(f"{PARAM}: the schema is larger than {MAX_SCHEMA_BYTES} bytes; make it smaller", PARAM)
+        raise BadRequest(f"{param}: the schema is larger than {MAX_SCHEMA_BYTES} bytes; make it smaller", param)
     return text
 
 

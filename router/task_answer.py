@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, Field, ValidationError
 
 from moray.errors import BadTranscript
-from moray.network_manifest import first_fault
+from moray.faults import first_fault
 from moray.router.choice_text import ChoiceText
 from moray.router.sequence import Sequence
 from moray.router.task_request import PlannedTask

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 from moray.errors import BadCheckpoint, BadRequest
 from moray.router.byte_level import is_byte_level, piece_bytes
 from moray.router.chat_template import ChatTemplate, template_source
+from moray.router.tool_format import knows_tools
 
 
 class ModelTokenizer:
@@ -113,14 +114,24 @@ class ModelTokenizer:
         known = piece_bytes(piece, self._is_byte_level)
         return self.decode([token_id]).encode() if known is None else known
 
-    def render_chat(self, messages: Iterable[Mapping[str, Any]], add_generation_prompt: bool = True) -> str:
+    @cached_property
+    def knows_tools(self) -> bool:
+        """Whether the chat template renders tools, and calls as they are read from an answer (``tool_format``)."""
+        return self._template is not None and knows_tools(self._template)
+
+    def render_chat(
+        self,
+        messages: Iterable[Mapping[str, Any]],
+        add_generation_prompt: bool = True,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> str:
         """The prompt's text by the model's chat template.
 
         Raises ``BadRequest`` when the model has no template or the template refuses the messages.
         """
         if self._template is None:
             raise BadRequest("this model has no chat template: use /v1/completions", param="messages")
-        return self._template.render(list(messages), add_generation_prompt)
+        return self._template.render(list(messages), add_generation_prompt, tools)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

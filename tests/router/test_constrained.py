@@ -22,6 +22,7 @@ from engines import CONTEXT, Recorder, greedy_request, load
 from gateway_kit import WAIT_S, served, write_tokenizer
 from moray.errors import GrammarStuck
 from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
+from moray.router.answer_form import AnswerForm
 from moray.router.backbone import Backbone
 from moray.router.blame import Failures
 from moray.router.engine import Engine
@@ -69,7 +70,9 @@ def compiler(model: Path) -> SchemaCompiler:
 def request(compiler: SchemaCompiler, name: str, seed: int, **sampling: Any) -> GenerationRequest:
     params = SamplingParams(max_tokens=250, seed=seed, stop_token_ids=frozenset({END}), **sampling)
     prompt = [5 + seed % 200, 9, 2, 7]
-    return replace(greedy_request(name, prompt, 1), sampling=params, grammar=compiler.compile(json.dumps(SCHEMA)))
+    return replace(
+        greedy_request(name, prompt, 1), sampling=params, grammar=compiler.compile(AnswerForm(json.dumps(SCHEMA)))
+    )
 
 
 def run(recorder: Recorder, *requests: GenerationRequest) -> dict[str, list[int]]:
@@ -101,7 +104,7 @@ def test_batched_preempted_and_resumed_answers_are_those_that_come_alone(
     assert crowded.engine.scheduler.counters.num_preemptions > 0
     for asked in requests:
         tokens = alone[asked.request_id]
-        received, grammar = tokens[: len(tokens) // 2], compiler.compile(json.dumps(SCHEMA))
+        received, grammar = tokens[: len(tokens) // 2], compiler.compile(AnswerForm(json.dumps(SCHEMA)))
         for token in received:
             grammar.advance(token)
         resumed = replace(asked, prompt=(*asked.prompt, *received), grammar=grammar)

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer, decoders, models
 from gateway_kit import write_tokenizer
 from moray.errors import BadRequest, GrammarStuck, Overloaded
 from moray.router import grammar_cache, schema_trial
+from moray.router.answer_form import AnswerForm
 from moray.router.grammar import SchemaCompiler
 from moray.router.grammar_cache import GrammarCache
 from moray.router.sampling_kernel import mask_kernel
@@ -108,7 +109,7 @@ SCHEMAS = st.recursive(SCALARS, lambda inner: objects(inner) | arrays(inner) | u
 def test_whatever_is_drawn_under_the_masks_parses_and_fits_the_schema(
     compiler: SchemaCompiler, tokenizer: ModelTokenizer, schema: dict[str, Any], seed: int
 ) -> None:
-    tokens = drawn(compiler.compile(json.dumps(schema)), seed)
+    tokens = drawn(compiler.compile(AnswerForm(json.dumps(schema))), seed)
     text = b"".join(map(tokenizer.token_bytes, tokens)).decode()  # strictly
     jsonschema.validate(json.loads(text), schema)
     assert text == tokenizer.decode(tokens)
@@ -119,7 +120,7 @@ def test_whatever_is_drawn_under_the_masks_parses_and_fits_the_schema(
 def test_tokens_that_are_taken_back_leave_no_trace_and_copies_go_their_own_ways(
     compiler: SchemaCompiler, schema: dict[str, Any], seed: int, data: st.DataObject
 ) -> None:
-    grammar = compiler.compile(json.dumps(schema))
+    grammar = compiler.compile(AnswerForm(json.dumps(schema)))
     tokens = [*drawn(grammar.copy(), seed), END]
     masks = []
     for token in tokens:
@@ -137,7 +138,7 @@ def test_tokens_that_are_taken_back_leave_no_trace_and_copies_go_their_own_ways(
 
 
 def test_a_token_that_the_mask_forbids_is_refused_and_changes_nothing(compiler: SchemaCompiler) -> None:
-    grammar = compiler.compile('{"type": "integer", "minimum": 0, "maximum": 9}')
+    grammar = compiler.compile(AnswerForm('{"type": "integer", "minimum": 0, "maximum": 9}'))
     before = grammar.mask()
     for token in set(range(VOCAB)) - set(allowed(before)):
         with pytest.raises(ValueError, match="does not fit"):
@@ -149,7 +150,7 @@ def test_a_token_that_the_mask_forbids_is_refused_and_changes_nothing(compiler: 
 
 def test_the_vocabulary_of_the_masks_is_the_tokenizers(compiler: SchemaCompiler, tokenizer: ModelTokenizer) -> None:
     """Inside a string everything may come that is text, and no special token, whatever its name."""
-    grammar = compiler.compile('{"type": "string"}')
+    grammar = compiler.compile(AnswerForm('{"type": "string"}'))
     grammar.advance(tokenizer.encode('"', False)[0])
     ids = allowed(grammar.mask())
     assert [tokenizer.has_text(token) for token in ids] == [True] * len(ids)
@@ -164,7 +165,7 @@ def _is_plain(tokenizer: ModelTokenizer, token: int) -> bool:
 def test_any_of_the_end_tokens_may_end_an_answer(tmp_path: Path) -> None:
     folder = write_tokenizer(tmp_path)
     (folder / "generation_config.json").write_text('{"eos_token_id": [1, 3, 100000]}')  # the last one is not there
-    grammar = SchemaCompiler(ModelTokenizer.load(folder), VOCAB).compile('{"const": null}')
+    grammar = SchemaCompiler(ModelTokenizer.load(folder), VOCAB).compile(AnswerForm('{"const": null}'))
     for byte in "null":
         assert {1, 3}.isdisjoint(allowed(grammar.mask()))
         grammar.advance(ModelTokenizer.load(folder).encode(byte, False)[0])
@@ -193,7 +194,7 @@ def test_what_is_not_supported_is_refused_in_one_line(
     tokenizer: ModelTokenizer, schema: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(BadRequest, match=reason) as refused:
-        SchemaCompiler(tokenizer, VOCAB).compile(json.dumps(schema))
+        SchemaCompiler(tokenizer, VOCAB).compile(AnswerForm(json.dumps(schema)))
     assert refused.value.param == "response_format" and "\n" not in str(refused.value)
 
 
@@ -206,7 +207,7 @@ def test_what_is_not_supported_is_refused_in_one_line(
 )
 def test_what_takes_too_long_to_compile_is_ended_and_refused(tokenizer: ModelTokenizer, schema: dict[str, Any]) -> None:
     with pytest.raises(BadRequest, match="to compile"):
-        SchemaCompiler(tokenizer, VOCAB).compile(json.dumps(schema))
+        SchemaCompiler(tokenizer, VOCAB).compile(AnswerForm(json.dumps(schema)))
 
 
 def test_the_trial_gives_up_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,8 +229,10 @@ def tokenizer_of(folder: Path, characters: str) -> ModelTokenizer:
 def test_a_vocabulary_without_the_bytes_is_told_so(tmp_path: Path) -> None:
     compiler = SchemaCompiler(tokenizer_of(tmp_path, "123"), 8)
     with pytest.raises(GrammarStuck, match="no token of this model"):
-        compiler.compile('{"const": "a"}')
-    grammar = compiler.compile('{"enum": [12, 17]}')  # the 7 is missing: that way is closed from the beginning
+        compiler.compile(AnswerForm('{"const": "a"}'))
+    grammar = compiler.compile(
+        AnswerForm('{"enum": [12, 17]}')
+    )  # the 7 is missing: that way is closed from the beginning
     grammar.advance(1)
     assert allowed(grammar.mask()) == [2]
 
@@ -239,14 +242,16 @@ def test_a_model_without_an_end_cannot_follow_a_format(tmp_path: Path, config: s
     tokenizer_of(tmp_path, "123")
     (tmp_path / "tokenizer_config.json").write_text(config)
     with pytest.raises(BadRequest, match="cannot follow a format"):
-        SchemaCompiler(ModelTokenizer.load(tmp_path), 8).compile('{"const": 1}')
+        SchemaCompiler(ModelTokenizer.load(tmp_path), 8).compile(AnswerForm('{"const": 1}'))
 
 
 def test_a_grammar_that_has_worn_out_is_renewed_in_the_middle_of_an_answer(tokenizer: ModelTokenizer) -> None:
     """What the lexer of all answers has found out is bounded; no answer may notice."""
     schema, letter = '{"type": "string", "minLength": 200, "maxLength": 5000}', tokenizer.encode("a", False)[0]
     small = LLParserLimits(max_lexer_states=2000, verbose_errors=False)
-    grammars = [SchemaCompiler(tokenizer, VOCAB, limits).compile(schema) for limits in (small, schema_trial.LIMITS)]
+    grammars = [
+        SchemaCompiler(tokenizer, VOCAB, limits).compile(AnswerForm(schema)) for limits in (small, schema_trial.LIMITS)
+    ]
     for _ in range(2):
         worn, unworn = (grammar.copy() for grammar in grammars)
         for token in [tokenizer.encode('"', False)[0], *[letter] * 300]:
@@ -266,11 +271,11 @@ class CountingCompiler:
         self.compiled: list[str] = []
         self.is_broken = False
 
-    def compile(self, schema: str) -> Any:
-        self.compiled.append(schema)
+    def compile(self, form: AnswerForm) -> Any:
+        self.compiled.append(form.schema or "")
         if self.is_broken:
             raise BadRequest("no")
-        return schema.upper()
+        return self.compiled[-1].upper()
 
 
 def test_the_latest_grammars_are_kept_and_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,10 +284,10 @@ def test_the_latest_grammars_are_kept_and_compiled_once(monkeypatch: pytest.Monk
 
     async def run() -> None:
         cache = GrammarCache(compiler)
-        grammars: list[Any] = await asyncio.gather(*(cache.grammar("a") for _ in range(5)))
+        grammars: list[Any] = await asyncio.gather(*(cache.grammar(AnswerForm("a")) for _ in range(5)))
         assert grammars == ["A"] * 5
         for schema in "bacab":
-            await cache.grammar(schema)
+            await cache.grammar(AnswerForm(schema))
 
     asyncio.run(run())
     assert compiler.compiled == [*"abcb"]  # c drove b out, since a was asked for in between
@@ -294,10 +299,10 @@ def test_a_schema_that_is_refused_is_refused_to_all_who_wait_and_tried_again(mon
 
     async def run() -> None:
         cache = GrammarCache(compiler)
-        replies = await asyncio.gather(*(cache.grammar("a") for _ in range(3)), return_exceptions=True)
+        replies = await asyncio.gather(*(cache.grammar(AnswerForm("a")) for _ in range(3)), return_exceptions=True)
         assert [type(reply) for reply in replies] == [BadRequest] * 3
         compiler.is_broken = False
-        assert await cache.grammar("a") == "A"  # type: ignore[comparison-overlap]
+        assert await cache.grammar(AnswerForm("a")) == "A"  # type: ignore[comparison-overlap]
 
     asyncio.run(run())
     assert compiler.compiled == ["a", "a"]
@@ -308,7 +313,9 @@ def test_few_schemas_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def run() -> list[Any]:
         cache = GrammarCache(CountingCompiler())
-        return await asyncio.gather(*(cache.grammar(schema) for schema in "aabbccdda"), return_exceptions=True)
+        return await asyncio.gather(
+            *(cache.grammar(AnswerForm(schema)) for schema in "aabbccdda"), return_exceptions=True
+        )
 
     replies = asyncio.run(run())
     assert [reply for reply in replies if isinstance(reply, str)] == [*"AABBCCA"]

@@ -13,6 +13,14 @@ from moray.router.openai_unsupported import NEUTRAL_VALUES
 
 COMPLETION: dict[str, Any] = {"model": "m", "prompt": "x"}
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+NAMED: dict[str, Any] = {"type": "function", "function": {"name": "f"}}
+
+
+def tool(**function: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": "f", **function}}
+
+
+TOOL = tool()
 
 
 def body(base: dict[str, Any], **fields: Any) -> bytes:
@@ -97,9 +105,24 @@ def test_completion_refusals_name_the_field(field: str, value: object) -> None:
         ("top_logprobs", {"top_logprobs": 2}),
         ("max_tokens", {"max_tokens": 3, "max_completion_tokens": 4}),
         ("max_completion_tokens", {"max_completion_tokens": 0}),
-        ("tools", {"tools": [{"type": "function"}], "tool_choice": "required"}),
-        ("tools", {"tools": [{"type": "function"}]}),
+        ("tools[0].function", {"tools": [{"type": "function"}], "tool_choice": "none"}),
+        ("tools[0].type", {"tools": [TOOL | {"type": "custom"}]}),
+        ("tools[0].function.name", {"tools": [tool(name="no spaces")]}),
+        ("tools[0].function.name", {"tools": [tool(name="n" * 65)]}),
+        ("tools[0].function.parameters", {"tools": [tool(parameters={"type": "string"})]}),
+        ("tools[0].function.parameters", {"tools": [tool(parameters={})]}),
+        ("tools", {"tools": [TOOL] * 129}),
+        ("tools", {"tools": [TOOL, TOOL]}),
         ("tool_choice", {"tool_choice": "required"}),
+        ("tool_choice", {"tools": [], "tool_choice": "required"}),
+        ("tool_choice", {"tools": [TOOL], "tool_choice": "always"}),
+        ("tool_choice", {"tools": [TOOL], "tool_choice": NAMED | {"function": {"name": "other"}}}),
+        ("tool_choice", {"tools": [TOOL], "tool_choice": {"type": "allowed_tools"}}),
+        ("parallel_tool_calls", {"tools": [TOOL], "parallel_tool_calls": "no"}),
+        ("stop", {"tools": [TOOL], "stop": "x"}),
+        ("ignore_eos", {"tools": [TOOL], "ignore_eos": True}),
+        ("messages[0]", {"messages": [{"role": "tool", "content": "x"}]}),
+        ("messages[0].tool_calls", {"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}]}),
         ("functions", {"functions": [{"name": "f"}]}),
         ("response_format", {"response_format": {"type": "yaml"}}),
         ("response_format", {"response_format": {"type": "json_schema"}}),
@@ -137,7 +160,30 @@ def test_neutral_values_nulls_and_unknown_fields_are_taken() -> None:
     nulls: dict[str, Any] = dict.fromkeys(["temperature", "top_p", "stop", "n", "seed", "stream", "max_tokens"])
     asked = parse_completion(body(COMPLETION, **nulls, user="me", metadata={"a": 1}, best_of=1))
     assert (asked.num_choices, asked.stops, asked.token_limit) == (1, (), None)
-    parse_chat(body(CHAT, tools=[{"type": "function"}], tool_choice="none"))
+    parse_chat(body(CHAT, tools=[], tool_choice="auto", parallel_tool_calls=True))
+
+
+@pytest.mark.parametrize(
+    ("choice", "offered", "callable_", "must_call"),
+    [
+        (None, "fg", "fg", False),
+        ("auto", "fg", "fg", False),
+        ("none", "", "", False),
+        ("required", "fg", "fg", True),
+        (NAMED, "fg", "f", True),
+    ],
+)
+def test_a_choice_says_what_is_told_and_what_may_be_called(
+    choice: Any, offered: str, callable_: str, must_call: bool
+) -> None:
+    asked = parse_chat(body(CHAT, tools=[TOOL, tool(name="g")], tool_choice=choice, stop=["x"] * (choice == "none")))
+    names = ["".join(tool.function.name for tool in tools) for tools in (asked.offered_tools, asked.callable_tools)]
+    assert (*names, asked.must_call) == (offered, callable_, must_call)
+
+
+def test_completions_have_no_tools() -> None:
+    with pytest.raises(BadRequest, match="/v1/chat/completions"):
+        parse_completion(body(COMPLETION, tools=[TOOL]))
 
 
 def test_fields_arrive_as_sent() -> None:
