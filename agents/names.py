@@ -22,6 +22,7 @@ from moray.contracts.addresses import Address
 from moray.contracts.uniswap_v3 import UniswapV3
 from moray.errors import BadSetting, LookAlike, NameUnknown, NotPlanned
 from moray.ethereum import to_checksum_address
+from moray.faults import first_fault
 from moray.quoting import quoted
 
 MAX_BOOK_BYTES = 256 * 1024
@@ -268,9 +269,7 @@ def parse_book(raw: bytes, name: str = "the address book") -> AddressBook:
     try:
         return AddressBook.model_validate(yaml.load(raw, Loader=_PlainLoader))  # noqa: S506 - makes texts, nothing else
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise BadSetting(f"{name}: {where}: {first['msg']}; correct it") from None
+        raise BadSetting(f"{name}: {first_fault(error, 'the file')}; correct it") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise BadSetting(f"{name} is no YAML of an address book: {quoted(' '.join(str(error).split()))}") from None
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from moray.errors import AnswerInvalid
-from moray.quoting import quoted
+from moray.faults import first_fault
 
 T = TypeVar("T")
 MAX_ANSWER_BYTES = 1 << 20
@@ -33,6 +33,4 @@ def read_answer(adapter: TypeAdapter[T], text: str) -> T:
     try:
         return adapter.validate_json(fenced[1] if fenced else text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the answer"
-        raise AnswerInvalid(f"{quoted(place)}: {quoted(first['msg'])}; ask again") from None
+        raise AnswerInvalid(f"{first_fault(error, 'the answer')}; ask again") from None

@@ -18,6 +18,7 @@ from pydantic_core import core_schema
 
 from moray.errors import BadAction
 from moray.ethereum import is_checksum_address
+from moray.faults import first_fault
 
 MAX_ACTION_BYTES = 4096  # of an action's JSON; the longest sensible one is under 1,000
 
@@ -377,9 +378,7 @@ def parse_action(text: str | bytes) -> Action:
     try:
         return _ADAPTER.validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the text"
-        raise BadAction(f"not an action: {place}: {first['msg']}") from error
+        raise BadAction(f"not an action: {first_fault(error, 'the text')}") from error
 
 
 def parse_answer(text: str) -> tuple[Action, str]:

@@ -22,6 +22,7 @@ from pydantic import (
 
 from moray.errors import BadKey, BadKeystore, WrongPassword
 from moray.ethereum import Account, to_checksum_address
+from moray.faults import first_fault
 from moray.node_key import NodeKey
 
 MAX_KEYSTORE_BYTES = 16 << 10
@@ -133,9 +134,8 @@ def parse_keystore(text: bytes) -> Keystore:
     try:
         keystore = Keystore.model_validate_json(text)
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]  # the input may be a secret in the wrong place
-        where = ".".join(map(str, first["loc"])) or "all of it"
-        raise BadKeystore(f"not an Ethereum keystore of version 3 ({where}: {first['msg']}); give another") from None
+        fault = first_fault(exc, "all of it")
+        raise BadKeystore(f"not an Ethereum keystore of version 3 ({fault}); give another") from None
     if not keystore.crypto.kdfparams.is_usable:
         raise BadKeystore("its key derivation asks for absurd memory or time; export the key again with usual settings")
     return keystore

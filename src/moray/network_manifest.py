@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from moray.errors import BadSetting, BadSignature, ManifestRefused
 from moray.ethereum import is_checksum_address
+from moray.faults import first_fault
 from moray.join_signature import Signer
 from moray.node_key import SIGNATURE_BYTES, TypedData, recover, typed_data
 from moray.types import DataAddress, NumericClass
@@ -212,10 +213,3 @@ def parse_manifest(content: bytes, owner: str, now_s: float, min_version: int = 
             "rolled_back", f"version {manifest.version} is older than {min_version}, seen before; ask another router"
         )
     return manifest
-
-
-def first_fault(error: ValidationError) -> str:
-    """Where and what, one line without control characters: names of fields may be somebody else's."""
-    fault = error.errors(include_url=False, include_input=False)[0]
-    where = ascii(".".join(map(str, fault["loc"]))[:100]) + ": " if fault["loc"] else ""
-    return where + fault["msg"].removeprefix("Value error, ")

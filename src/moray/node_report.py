@@ -14,8 +14,8 @@ from annotated_types import Ge, Le, Len
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from moray.errors import BadSignature, JoinRefused
+from moray.faults import first_fault
 from moray.join_signature import Signer
-from moray.network_manifest import first_fault
 from moray.node_key import TypedData, recover, typed_data
 from moray.types import PLAIN_NAME
 from moray.wire import U64, Count, Name

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from moray.canonical_json import canonical_json
 from moray.errors import BadTaskSpec
-from moray.network_manifest import first_fault
+from moray.faults import first_fault
 
 MAX_SPEC_BYTES = 1 << 20
 MAX_TASK_TOKENS = 1 << 17  # of an answer

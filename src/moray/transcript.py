@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from moray.canonical_json import canonical_json
 from moray.errors import BadTranscript
-from moray.network_manifest import first_fault
+from moray.faults import first_fault
 from moray.types import FinishReason
 
 MAX_TRANSCRIPT_BYTES = 4 << 20  # at seven bytes for a token that is half a million of them

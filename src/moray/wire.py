@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Strict, TypeAdapter, ValidationError
 
 from moray.errors import FrameMalformed, FrameTooLarge
+from moray.faults import first_fault
 
 PROTOCOL_VERSION = 2
 MAX_HANDSHAKE_BYTES = 4096  # before a peer is authenticated
@@ -316,8 +317,7 @@ def decode(payload: bytes | bytearray | memoryview) -> Message:
     try:
         message: Message = validator.validate_python(body)
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]
-        raise FrameMalformed(f"{kind}.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise FrameMalformed(f"{kind}: {first_fault(exc)}") from None
     return message
 
 

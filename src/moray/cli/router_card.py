@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from moray.cli.launch import MAX_REPLY_BYTES
 from moray.errors import BadSetting, ClusterError
-from moray.network_manifest import U64, Digest, Host, NetworkId, Port, RouterEntry, StakeTerms, first_fault
+from moray.faults import first_fault
+from moray.network_manifest import U64, Digest, Host, NetworkId, Port, RouterEntry, StakeTerms
 from moray.types import NumericClass
 
 TIMEOUT_S = 10  # for each read

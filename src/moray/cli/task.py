@@ -275,7 +275,7 @@ def task_spec(prompt: str, is_chat: bool, max_tokens: int, temperature: str, see
     """Raises BadSetting."""
     from pydantic import ValidationError
 
-    from moray.network_manifest import first_fault
+    from moray.faults import first_fault
     from moray.task_spec import SpecMessage, TaskSpec
 
     try:
