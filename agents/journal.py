@@ -3,7 +3,8 @@
 A line is canonical JSON with the hash of the line before, on disk before ``append`` returns. Beside the journal lies
 its head (``NAME.head``): how far it went. A last line without an end is a crash in the middle of a write, which nobody
 has acted on; a journal that is shorter than its head was cut. Whoever can write both files could write a new chain, so
-every ``ANCHOR_EVERY`` entries the head goes to a file elsewhere too, on a disk of somebody else's.
+the head goes elsewhere too: to a file on a disk of somebody else's, at the start, every ``ANCHOR_EVERY`` entries and at
+the end; and a signer's into the journal of the agent that asks it (``SEEN_HEAD``), which is another user's.
 
 Hashes stand for whatever is secret or long: no key, no password, no prompt comes in here.
 """
@@ -27,6 +28,7 @@ from moray.files import sync_directory, write_private
 MAX_LINE_BYTES = 64 << 10
 MAX_HEAD_BYTES = 1024
 ANCHOR_EVERY = 64  # entries
+SEEN_HEAD = "signer_head"  # an entry of an agent's journal: ``number`` and ``hash``, as its signer told them
 GENESIS = "0" * 64  # the hash before the first
 
 
@@ -64,7 +66,9 @@ class Journal:
 
     def __init__(self, path: Path, anchor: Path | None = None, wall_clock: Callable[[], float] = time) -> None:
         self.path, self._anchor, self._wall_clock = path, anchor, wall_clock
-        self._is_sound = True
+        self._is_sound, self._anchored = True, EMPTY
+        if anchor is not None and anchor.exists() and is_journal(anchor):
+            raise JournalUnusable(f"{anchor} is a journal itself; keep the heads in another file")
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
@@ -73,6 +77,7 @@ class Journal:
             self._lock()
             self._head = verify(path, anchor)
             self._mend()
+            self._anchor_head()
         except BaseException:
             os.close(self._fd)
             raise
@@ -97,12 +102,17 @@ class Journal:
             # Whether it got there is not known, so nothing is written behind it: the next start looks.
             self._is_sound = False
             raise JournalUnusable(f"cannot write the journal {self.path}: {error.strerror}; make room") from None
+        except JournalUnusable:  # of the anchor; the entry is there, and what it stands for is not done
+            self._is_sound = False
+            raise
         return entry
 
     def close(self) -> None:
+        """Raises JournalUnusable where the anchor cannot be written; closed it is then, too."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+            self._anchor_head()
 
     def _lock(self) -> None:
         try:
@@ -128,18 +138,29 @@ class Journal:
 
     def _write_head(self) -> None:
         write_private(head_file(self.path), canonical_json(_head_fields(self._head)))
-        if self._anchor is not None and self._head.number and self._head.number % ANCHOR_EVERY == 0:
+        if self._head.number % ANCHOR_EVERY == 0:
+            self._anchor_head()
+
+    def _anchor_head(self) -> None:
+        """Raises JournalUnusable; at the start, so that nobody learns of it after ``ANCHOR_EVERY`` signatures."""
+        if self._anchor is None:
+            return
+        try:
             fd = os.open(self._anchor, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "ab") as file:
-                file.write(canonical_json(_head_fields(self._head)) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+                if self._head not in (EMPTY, self._anchored):
+                    file.write(canonical_json(_head_fields(self._head)) + b"\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError as error:
+            raise JournalUnusable(f"cannot write the anchor {self._anchor}: {error.strerror}; give another") from None
+        self._anchored = self._head
 
 
 def verify(path: Path, anchor: Path | None = None) -> Head:
     """The end of the last whole line. Raises JournalBroken, naming the first line that is wrong, or an anchor or a head
     that the journal does not come to."""
-    ends = _read_heads(anchor) if anchor is not None and anchor.exists() else []
+    ends = _anchored(anchor) if anchor is not None and anchor.exists() else []
     if head_file(path).exists():
         ends += _read_heads(head_file(path))
     awaited: dict[int, set[str]] = {}
@@ -172,6 +193,15 @@ def read_entries(path: Path) -> Iterator[tuple[Entry, int]]:
                 yield entry, end
     except OSError as error:
         raise JournalUnusable(f"cannot read the journal {path}: {error.strerror}") from None
+
+
+def is_journal(path: Path) -> bool:
+    """By its first line. Raises JournalUnusable for what cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return _parse(file.readline(MAX_LINE_BYTES)) is not None
+    except OSError as error:
+        raise JournalUnusable(f"cannot read {path}: {error.strerror}") from None
 
 
 def head_file(path: Path) -> Path:
@@ -211,6 +241,14 @@ def _parse(line: bytes) -> Entry | None:
 
 def _head_fields(head: Head) -> dict[str, object]:
     return {"number": head.number, "hash": head.hash, "num_bytes": head.num_bytes}
+
+
+def _anchored(anchor: Path) -> list[Head]:
+    """Of a file of heads, or of an agent's journal, which must be whole itself."""
+    if not is_journal(anchor):
+        return _read_heads(anchor)
+    seen = [entry.fields for entry, _ in read_entries(anchor) if entry.kind == SEEN_HEAD]
+    return [Head(int(each["number"]), str(each["hash"]), 0) for each in seen]
 
 
 def _read_heads(path: Path) -> list[Head]:

@@ -20,6 +20,7 @@ SCRIPTS = (
     "decode",
     "batching",
     "constrained",
+    "agents",
     "overlap",
     "growth",
     "wan",

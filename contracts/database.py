@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
@@ -54,6 +56,10 @@ def sqlite_path(database_url: str) -> Path:
 
 
 def _sqlite(path: Path) -> Engine:
+    # Its owner's alone, and so the files that SQLite puts beside it. Never one that is there: closing it would drop the
+    # locks that this process has on it. What else goes wrong SQLite says itself.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
     # The driver would begin a transaction at the first write only, so that two processes could read the same row first.
     event.listen(engine, "connect", _prepare_sqlite)

@@ -15,6 +15,19 @@ hypothesis.settings.register_profile("moray", deadline=None)
 hypothesis.settings.load_profile("moray")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Only root can be several users of the system. Elsewhere those tests are left out, and the summary says so."""
+    if os.geteuid() != 0:
+        left_out = [item for item in items if item.get_closest_marker("root")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if os.geteuid() != 0:
+        terminalreporter.write_line("not root: tests marked `root`, of several users of the system, are left out")
+
+
 @pytest.fixture(scope="module")
 def anvil() -> Iterator[Anvil]:
     """One development chain for the tests of a file; each deploys its own contracts on it."""

@@ -13,16 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from eth_keyfile.keyfile import create_keyfile_json
 
 from moray.agents.signer.client import SignerClient
-from signer_kit import KEY, POLICY, PRIVATE_KEY
+from moray.node_key import NodeKey
+from signer_kit import POLICY, PRIVATE_KEY
 
 IS_ROOT = os.geteuid() == 0
 SIGNER, AGENT, THIRD = (64_001, 64_002, 64_003) if IS_ROOT else (os.geteuid(),) * 3
 PASSWORD = "correct horse battery staple"
 ROOT = Path(__file__).parents[1]
+PATIENCE_S = 280.0
 
 
 def interpreter() -> str:
@@ -36,18 +39,26 @@ def interpreter() -> str:
 
 
 class Home:
-    """The folder of a signer's user, and its process."""
+    """The folder of a signer's user, and its process. ``agent``: whose processes may ask it."""
 
-    def __init__(self, folder: Path, policy: str = POLICY) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        policy: str = POLICY,
+        private_key: bytes = PRIVATE_KEY,
+        user: int = SIGNER,
+        agent: int = AGENT,
+    ) -> None:
+        self.folder, self.user, self.agent = folder, user, agent
+        self.address = NodeKey.from_bytes(private_key).address
         self.process: subprocess.Popen[str] | None = None
         self.log = ""
-        keystore = create_keyfile_json(PRIVATE_KEY, PASSWORD.encode(), kdf="pbkdf2", iterations=600_000)
+        keystore = create_keyfile_json(private_key, PASSWORD.encode(), kdf="pbkdf2", iterations=600_000)
         self.write("keystore", json.dumps(keystore))
         self.write("password", PASSWORD)
         self.write("policy", policy)
         for path in (folder, *folder.iterdir()):
-            os.chown(path, SIGNER, SIGNER)
+            os.chown(path, user, user)
         folder.chmod(0o711)  # the agent may go through to the socket, and list nothing
 
     def write(self, name: str, content: str) -> None:
@@ -58,25 +69,31 @@ class Home:
         return self.folder / name
 
     def command(self, *arguments: str, user: int, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        done: subprocess.CompletedProcess[bytes] = subprocess.run(
+        with self.begin(*arguments, user=user) as process:
+            out, errors = process.communicate(stdin, timeout=PATIENCE_S)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, errors)
+
+    def begin(self, *arguments: str, user: int, cwd: Path = Path("/")) -> subprocess.Popen[bytes]:
+        """A process of ``user``'s, with pipes to it."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
             [interpreter(), *arguments],
-            input=stdin,
-            capture_output=True,
-            timeout=120,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
             env=self.environment(),
-            cwd="/",
-            **({"user": user, "group": user, "extra_groups": []} if IS_ROOT else {}),  # type: ignore[call-overload]
+            cwd=cwd,
+            **_as_user(user),
         )
-        return done
 
     def environment(self) -> dict[str, str]:
         places = f"{ROOT / 'src'}:{sysconfig.get_path('purelib')}"
         return {"PATH": "/usr/bin:/bin", "PYTHONPATH": places, "PYTHONDONTWRITEBYTECODE": "1"}
 
     def start(self, *options: str) -> None:
-        """Returns when it listens."""
+        """Returns when it listens. In its own folder, where a core file could be written."""
         files = [f"--{name}={self.path(name)}" for name in ("keystore", "policy", "socket", "journal", "ledger")]
-        users = [f"--allow-uid={AGENT}", f"--allow-uid={os.geteuid()}"]
+        users = [f"--allow-uid={self.agent}", f"--allow-uid={os.geteuid()}"]
         command = [interpreter(), "-m", "moray.cli", "agent", "signer", "run", *files, *users, *options]
         self.process = subprocess.Popen(
             [*command, f"--password-file={self.path('password')}"],
@@ -84,13 +101,13 @@ class Home:
             stderr=subprocess.STDOUT,
             text=True,
             env=self.environment(),
-            cwd="/",
-            **({"user": SIGNER, "group": SIGNER, "extra_groups": []} if IS_ROOT else {}),  # type: ignore[call-overload]
+            cwd=self.folder,
+            **_as_user(self.user),
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         self.log += line
-        assert line == f"signing as {KEY.address}\n", line + self.process.stdout.read()
+        assert line == f"signing as {self.address}\n", line + self.process.stdout.read()
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None and self.process.stdout is not None
@@ -106,10 +123,16 @@ class Home:
         return SignerClient(self.path("socket"))
 
 
+def _as_user(user: int) -> dict[str, Any]:
+    """For subprocess."""
+    return {"user": user, "group": user, "extra_groups": []} if IS_ROOT else {}
+
+
 @contextmanager
-def signer_home(policy: str = POLICY) -> Iterator[Home]:
+def signer_home(policy: str = POLICY, private_key: bytes = PRIVATE_KEY, **users: int) -> Iterator[Home]:
+    """``users``: ``user`` and ``agent``, as of Home."""
     folder = Path(mkdtemp(prefix="signer-"))  # pytest's own folders let no other user through
-    made = Home(folder, policy)
+    made = Home(folder, policy, private_key, **users)
     try:
         yield made
     finally:

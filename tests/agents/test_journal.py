@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moray.agents.journal import ANCHOR_EVERY, Journal, head_file, read_entries, verify
+from moray.agents.journal import ANCHOR_EVERY, SEEN_HEAD, Journal, head_file, read_entries, verify
 from moray.errors import JournalBroken, JournalUnusable
 
 
@@ -99,11 +99,14 @@ def test_a_crash_before_the_head_was_written_loses_no_line(tmp_path: Path) -> No
 def test_a_journal_written_anew_from_its_beginning_does_not_fit_its_anchor(tmp_path: Path) -> None:
     anchor = tmp_path / "elsewhere"
     written(tmp_path / "journal", ANCHOR_EVERY + 3, anchor)
-    assert [json.loads(line)["number"] for line in anchor.read_text().splitlines()] == [ANCHOR_EVERY]
+    assert [json.loads(line)["number"] for line in anchor.read_text().splitlines()] == [
+        ANCHOR_EVERY,
+        ANCHOR_EVERY + 3,
+    ]
     assert verify(tmp_path / "journal", anchor).number == ANCHOR_EVERY + 3
     (tmp_path / "journal").unlink()
     head_file(tmp_path / "journal").unlink()
-    with pytest.raises(JournalBroken, match=f"ends at line 0 and once had {ANCHOR_EVERY}"):
+    with pytest.raises(JournalBroken, match=f"ends at line 0 and once had {ANCHOR_EVERY + 3}"):
         verify(written(tmp_path / "journal", 0), anchor)
     journal = Journal(tmp_path / "journal", None, lambda: 2.0)
     for _ in range(ANCHOR_EVERY):
@@ -112,6 +115,67 @@ def test_a_journal_written_anew_from_its_beginning_does_not_fit_its_anchor(tmp_p
     assert verify(tmp_path / "journal").number == ANCHOR_EVERY
     with pytest.raises(JournalBroken, match=f"line {ANCHOR_EVERY}: not the entry that was anchored"):
         verify(tmp_path / "journal", anchor)
+
+
+def forged(path: Path, lines: list[bytes]) -> None:
+    """``lines`` as a journal that goes just so far, by somebody who can write both of its files."""
+    path.write_bytes(b"".join(lines))
+    last = json.loads(lines[-1])
+    head_file(path).write_text(json.dumps({"number": last["number"], "hash": last["hash"], "num_bytes": 0}))
+
+
+def heads_kept(path: Path) -> Path:
+    """By a journal of five entries that was closed."""
+    written(path, 5, path.with_name("elsewhere"))
+    return path.with_name("elsewhere")
+
+
+def head_seen(path: Path) -> Path:
+    """By an agent, whose journal says so."""
+    head = verify(written(path, 5))
+    agents = Journal(path.with_name("agent"))
+    for kind, fields in (("ask", {}), (SEEN_HEAD, {"number": head.number, "hash": head.hash}), ("ask", {})):
+        agents.append(kind, fields)
+    agents.close()
+    return path.with_name("agent")
+
+
+@pytest.mark.parametrize("keep", [heads_kept, head_seen])
+def test_one_who_cuts_or_rewrites_journal_and_head_is_found_out_by_what_is_kept_elsewhere(
+    tmp_path: Path, keep: Callable[[Path], Path]
+) -> None:
+    path = tmp_path / "journal"
+    anchor = keep(path)
+    assert verify(path, anchor).number == 5
+    lines = path.read_bytes().splitlines(keepends=True)
+    for count in (1, 4):
+        forged(path, lines[:count])
+        assert verify(path).number == count
+        with pytest.raises(JournalBroken, match=f"ends at line {count} and once had 5"):
+            verify(path, anchor)
+    fresh = Journal(tmp_path / "fresh", None, lambda: 2.5)
+    for _ in range(7):
+        fresh.append("decision", {"outcome": "allowed"})
+    fresh.close()
+    forged(path, (tmp_path / "fresh").read_bytes().splitlines(keepends=True))
+    assert verify(path).number == 7
+    with pytest.raises(JournalBroken, match="line 5: not the entry that was anchored"):
+        verify(path, anchor)
+
+
+def test_an_agents_journal_that_was_changed_is_no_anchor(tmp_path: Path) -> None:
+    agents = head_seen(tmp_path / "journal")
+    agents.write_bytes(agents.read_bytes().replace(b'"number":5', b'"number":4'))
+    with pytest.raises(JournalBroken, match="agent, line 2"):
+        verify(tmp_path / "journal", agents)
+
+
+def test_an_anchor_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(JournalUnusable, match="No such file or directory; give another"):
+        Journal(tmp_path / "journal", tmp_path / "nowhere" / "heads")
+    with pytest.raises(JournalUnusable, match="a journal itself"):
+        Journal(tmp_path / "journal", written(tmp_path / "other", 1))
+    written(tmp_path / "journal", 1, tmp_path / "heads")
 
 
 def test_only_one_process_writes(tmp_path: Path) -> None:

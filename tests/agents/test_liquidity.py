@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market_kit import ETHER, HELD_USD, HELD_WETH, USD, Market, carried_out, market
+from defi_kit import ETHER, HELD_USD, HELD_WETH, USD, Defi, carried_out, market
 from moray.actions import Action, AddLiquidity, RemoveLiquidity
 from moray.agents.plan import NATIVE, Plan
 from moray.agents.planning.planner import plan
@@ -28,7 +28,7 @@ from sender_kit import DEPLOYER, SIGNER
 ADD = AddLiquidity(asset="WETH", other="USD", amount="2")
 
 
-def run(scene: Callable[[Market], Awaitable[None]]) -> None:
+def run(scene: Callable[[Defi], Awaitable[None]]) -> None:
     async def whole() -> None:
         async with market() as there:
             await scene(there)
@@ -36,26 +36,26 @@ def run(scene: Callable[[Market], Awaitable[None]]) -> None:
     asyncio.run(whole())
 
 
-async def pool_of(there: Market) -> Pool:
+async def pool_of(there: Defi) -> Pool:
     at = there.addresses
     return await uniswap_v3.find_pool(there.chain, at.v3, at.weth, at.usd, there.book.pools[0].fee)
 
 
-async def positions_of(there: Market) -> list[Position]:
+async def positions_of(there: Defi) -> list[Position]:
     ids = await uniswap_v3.position_ids(there.chain, there.addresses.v3, SIGNER.address)
     return [await uniswap_v3.read_position(there.chain, there.addresses.v3, token_id) for token_id in ids]
 
 
-async def push(there: Market, weth: int) -> None:
+async def push(there: Defi, weth: int) -> None:
     """Somebody sells so much WETH into the pool."""
     at, pool = there.addresses, await pool_of(there)
     deadline = (await there.chain.head()).timestamp + 1000
     swap = uniswap_v3.swap_exact_input(at.v3, pool, at.weth, weth, 0, DEPLOYER.address, deadline, is_native_in=True)
-    await there.send(swap)
+    await there.send(swap, DEPLOYER)
 
 
 def test_liquidity_goes_in_and_grows_and_comes_out_to_the_owner_and_nothing_stays_approved(tmp_path: Path) -> None:
-    async def scene(there: Market) -> None:
+    async def scene(there: Defi) -> None:
         at = there.addresses
         positions = at.v3.position_manager
         steps: list[tuple[Action, int]] = [  # and how many positions there are after it
@@ -87,7 +87,7 @@ def test_liquidity_goes_in_and_grows_and_comes_out_to_the_owner_and_nothing_stay
 
 
 def test_ether_goes_in_as_it_is_and_comes_out_wrapped(tmp_path: Path) -> None:
-    async def scene(there: Market) -> None:
+    async def scene(there: Defi) -> None:
         wanted = await there.plan(AddLiquidity(asset="ETH", other="USD", amount="2"))
         assert [call.value_wei for call in wanted.calls] == [0, 2 * ETHER, 0]
         result = await carried_out(there, tmp_path, wanted)
@@ -105,7 +105,7 @@ def test_ether_goes_in_as_it_is_and_comes_out_wrapped(tmp_path: Path) -> None:
 
 
 def test_what_is_signed_holds_the_price_the_receiver_and_the_deadline() -> None:
-    async def scene(there: Market) -> None:
+    async def scene(there: Defi) -> None:
         pool, at = await pool_of(there), there.addresses
         action = ADD.model_copy(update={"slippage": 100})
         world = await there.world(action)
@@ -135,7 +135,7 @@ def test_what_is_signed_holds_the_price_the_receiver_and_the_deadline() -> None:
 
 @pytest.mark.parametrize("is_adding", [True, False])
 def test_a_price_that_is_pushed_between_plan_and_block_moves_nothing(tmp_path: Path, is_adding: bool) -> None:
-    async def scene(there: Market) -> None:
+    async def scene(there: Defi) -> None:
         at = there.addresses
         if is_adding:
             wanted = await there.plan(ADD)
@@ -159,7 +159,7 @@ def test_a_price_that_is_pushed_between_plan_and_block_moves_nothing(tmp_path: P
 
 
 def test_a_pool_whose_price_is_off_its_mean_takes_and_gives_nothing(tmp_path: Path) -> None:
-    async def scene(there: Market) -> None:
+    async def scene(there: Defi) -> None:
         await carried_out(there, tmp_path, await there.plan(ADD))
         await push(there, 5 * ETHER)  # a percent: within what a price may be off, not within the slippage
         for action in (ADD, RemoveLiquidity(asset="WETH", other="USD", amount="all")):
@@ -176,7 +176,7 @@ def test_a_pool_whose_price_is_off_its_mean_takes_and_gives_nothing(tmp_path: Pa
 
 
 def test_what_the_account_or_the_pool_cannot_do_is_refused() -> None:
-    async def scene(there: Market) -> None:
+    async def scene(there: Defi) -> None:
         refused: list[tuple[Action, type[Exception], str]] = [
             (ADD.model_copy(update={"amount": "101"}), FundsTooLow, "101 WETH"),
             (ADD.model_copy(update={"asset": "USD", "other": "WETH", "amount": "1000000"}), FundsTooLow, "WETH is"),
@@ -199,19 +199,21 @@ def test_what_the_account_or_the_pool_cannot_do_is_refused() -> None:
 
 
 def test_a_position_that_a_stranger_gives_is_neither_grown_nor_taken_for_the_owners(tmp_path: Path) -> None:
-    async def scene(there: Market) -> None:
+    async def scene(there: Defi) -> None:
         at, pool = there.addresses, await pool_of(there)
         await carried_out(there, tmp_path, await there.plan(ADD))
         (own,) = await positions_of(there)
-        await there.send(erc20.wrap(at.weth, DEPLOYER.address, ETHER))
-        await there.send(erc20.approve(at.weth, DEPLOYER.address, at.v3.position_manager, ETHER))
+        await there.send(erc20.wrap(at.weth, DEPLOYER.address, ETHER), DEPLOYER)
+        await there.send(erc20.approve(at.weth, DEPLOYER.address, at.v3.position_manager, ETHER), DEPLOYER)
         state = await uniswap_v3.read_pool(there.chain, pool, await there.chain.head())
         above, below = state.tick // 60 * 60 + 600, state.tick // 60 * 60 - 600
         is_first = pool.is_token0(at.weth)
         ticks = (above, above + 60) if is_first else (below - 60, below)  # narrow: little money, much liquidity
         amounts = (ETHER, 0) if is_first else (0, ETHER)
         deadline = (await there.chain.head()).timestamp + 1000
-        await there.send(uniswap_v3.mint_position(at.v3, pool, ticks, amounts, (0, 0), SIGNER.address, deadline))
+        await there.send(
+            uniswap_v3.mint_position(at.v3, pool, ticks, amounts, (0, 0), SIGNER.address, deadline), DEPLOYER
+        )
         assert len(await positions_of(there)) == 2
         grown = await there.plan(ADD, "2")
         deadline_word, mins = grown.deadline, {bound.asset: -bound.max_change for bound in grown.bounds}
@@ -232,7 +234,7 @@ def test_a_position_that_a_stranger_gives_is_neither_grown_nor_taken_for_the_own
 
 
 def test_a_plan_for_other_tokens_than_it_says_is_stopped_by_its_bounds() -> None:
-    async def scene(there: Market) -> None:
+    async def scene(there: Defi) -> None:
         world = await there.world(ADD)
         wanted = plan(ADD, world, "1")
         bounds = tuple(bound for bound in wanted.bounds if bound.asset != there.addresses.v3.position_manager)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from market_kit import ETHER, HELD_WETH, USD, Market, carried_out, market
+from defi_kit import ETHER, HELD_WETH, USD, Defi, carried_out, market
 from moray.actions import Action, Deposit, Stake, Swap, Unstake, Withdraw
 from moray.agents.plan import NATIVE, Plan
 from moray.agents.planning.planner import plan
@@ -22,7 +22,7 @@ from moray.errors import CodeUnexpected, FundsTooLow, NotPlanned, PriceDoubtful,
 from sender_kit import DEPLOYER, SIGNER
 
 
-def run(scene: Callable[[Market], Awaitable[None]]) -> None:
+def run(scene: Callable[[Defi], Awaitable[None]]) -> None:
     async def whole() -> None:
         async with market() as there:
             await scene(there)
@@ -31,7 +31,7 @@ def run(scene: Callable[[Market], Awaitable[None]]) -> None:
 
 
 def test_swaps_of_every_form_are_carried_out_within_what_was_signed(tmp_path: Path) -> None:
-    async def scene(there: Market) -> None:
+    async def scene(there: Defi) -> None:
         at = there.addresses
         forms = [
             (Swap(pay="WETH", get="USD", amount="1"), at.weth, at.usd),
@@ -61,7 +61,7 @@ def test_swaps_of_every_form_are_carried_out_within_what_was_signed(tmp_path: Pa
 
 
 def test_what_is_signed_holds_the_price_the_deadline_and_the_receiver() -> None:
-    async def scene(there: Market) -> None:
+    async def scene(there: Defi) -> None:
         action = Swap(pay="WETH", get="USD", amount="1", slippage=30)
         world = await there.world(action)
         wanted = plan(action, world, "1")
@@ -94,7 +94,7 @@ def replace_action(action: Swap, **changes: object) -> Swap:
 
 
 def test_a_price_that_is_pushed_or_shallow_or_disputed_plans_nothing() -> None:
-    async def scene(there: Market) -> None:
+    async def scene(there: Defi) -> None:
         at, action = there.addresses, Swap(pay="WETH", get="USD", amount="1")
         deep = there.book.model_copy(
             update={"pools": (there.book.pools[0].model_copy(update={"min_depth": "100000000"}),)}
@@ -117,7 +117,7 @@ def test_a_price_that_is_pushed_or_shallow_or_disputed_plans_nothing() -> None:
 
 
 def test_a_vault_takes_and_gives_and_a_donation_in_between_is_seen(tmp_path: Path) -> None:
-    async def scene(there: Market) -> None:
+    async def scene(there: Defi) -> None:
         at, vault = there.addresses, there.addresses.vaults[VAULT_NAME]
         actions: list[Action] = [
             Deposit(asset="USD", amount="1000", vault="House Vault"),
@@ -142,7 +142,7 @@ def test_a_vault_takes_and_gives_and_a_donation_in_between_is_seen(tmp_path: Pat
 
 
 def test_staking_and_unstaking_with_a_time_of_unbonding(tmp_path: Path) -> None:
-    async def scene(there: Market) -> None:
+    async def scene(there: Defi) -> None:
         at = there.addresses
         actions: list[tuple[Action, int]] = [
             (Stake(asset="WETH", amount="3"), -3 * ETHER),
@@ -163,7 +163,7 @@ def test_staking_and_unstaking_with_a_time_of_unbonding(tmp_path: Path) -> None:
 
 
 def test_both_ways_of_simulating_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scene(there: Market) -> None:
+    async def scene(there: Defi) -> None:
         wanted: list[Plan] = [
             await there.plan(Swap(pay="WETH", get="USD", amount="1")),
             await there.plan(Swap(pay="USD", get="ETH", amount="100")),
@@ -183,7 +183,7 @@ def test_both_ways_of_simulating_say_the_same(monkeypatch: pytest.MonkeyPatch) -
     run(scene)
 
 
-def lacking(patch: pytest.MonkeyPatch, there: Market) -> None:
+def lacking(patch: pytest.MonkeyPatch, there: Defi) -> None:
     """An endpoint that has no eth_simulateV1."""
     honest = Endpoint.make_request
 

@@ -6,6 +6,8 @@ them, and only who is refused at the socket is not tried.
 
 from __future__ import annotations
 
+import os
+import resource
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,17 +26,6 @@ from signer_kit import CHAIN_ID, ETHER, KEY, PRIVATE_KEY, STRANGER, payment, sen
 
 pytestmark = pytest.mark.integration
 
-# Reads what it is told to, and says of each whether it could.
-PROBE = """
-import sys
-for path in sys.argv[1:]:
-    try:
-        with open(path, "rb") as file:
-            file.read(1)
-        print("read")
-    except OSError:
-        print("refused")
-"""
 # Asks at a socket: a frame from stdin, the answer to stdout.
 ASK = """
 import socket, sys
@@ -61,13 +52,7 @@ def test_the_agents_user_gets_signatures_and_nothing_else(home: Home) -> None:
     reply = decode_reply(answer.stdout[4:])
     assert reply.kind == "done" and sender_of(reply.result) == KEY.address
 
-    inside = [f"/proc/{pid}/{name}" for name in ("mem", "environ", "maps")]
-    files = [str(home.path(name)) for name in ("keystore", "password", "journal", "ledger")]
-    for user, paths in ((AGENT, inside + files if IS_ROOT else []), (SIGNER, inside)):
-        if IS_ROOT:
-            seen = home.command("-c", PROBE, *paths, user=user).stdout.decode().split()
-            assert seen == ["refused"] * len(paths)
-    if IS_ROOT:
+    if IS_ROOT:  # what they get at of each other's: test_isolation.py
         turned_away = home.command("-c", ASK, str(home.path("socket")), user=THIRD, stdin=frame)
         assert turned_away.stdout == b""
 
@@ -84,6 +69,28 @@ def test_the_agents_user_gets_signatures_and_nothing_else(home: Home) -> None:
         PASSWORD.encode(),
     ):
         assert not [place for place in [*places, home.log.encode()] if secret in place]
+
+
+@pytest.mark.root  # who may raise the limit of core files
+def test_a_signer_that_crashes_leaves_no_core_file_where_another_process_does(home: Home) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    try:
+        home.start(f"--live={CHAIN_ID}")
+        assert home.process is not None
+        home.process.send_signal(signal.SIGABRT)
+        assert ended(home.process.pid) == (os.CLD_KILLED, signal.SIGABRT) and home.end() == -signal.SIGABRT
+        with home.begin("-c", "import os; os.abort()", user=SIGNER, cwd=home.folder) as other:
+            assert ended(other.pid) == (os.CLD_DUMPED, signal.SIGABRT)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, limits)
+
+
+def ended(pid: int) -> tuple[int, int]:
+    """How a child did, and by which signal, without taking it from whoever waits for it."""
+    found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert found is not None
+    return found.si_code, found.si_status
 
 
 def test_nonsense_at_the_socket_is_no_harm_and_dry_run_is_the_default(home: Home) -> None:

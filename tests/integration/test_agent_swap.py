@@ -16,7 +16,7 @@ from chain_kit import deployed
 from chat_kit import chat_server
 from http_kit import serving
 from moray.actions import Action, Swap, canonical
-from moray.agents.journal import Entry, read_entries
+from moray.agents.journal import SEEN_HEAD, Entry, read_entries
 from moray.agents.names import AddressBook, Exchange, read_book
 from moray.agents.planning.amounts import base_units
 from moray.cli.agent_ask import JOURNAL
@@ -134,11 +134,13 @@ def test_a_sentence_becomes_a_final_swap_and_both_journals_prove_it(scene: Scene
 
     (end,) = scene.journal("end")
     assert end.fields["is_done"] and [each["tx_hash"] for each in end.fields["steps"]] == [step["tx_hash"]]
-    assert [entry.kind for entry in scene.journal()] == ["ask", "plan", "simulation", "start", "call", "end"]
+    kinds = ["ask", "plan", "simulation", "start", "call", "end", SEEN_HEAD]
+    assert [entry.kind for entry in scene.journal()] == kinds
     assert scene.decisions() == [("allowed", "allowed")]
     assert [f"0x{entry.fields['tx_hash']}" for entry in scene.signed()] == [step["tx_hash"]]
-    for journal in (scene.agent.state_dir / JOURNAL, scene.agent.signer_journal):
-        verified = run("agent", "journal", "verify", str(journal), "--json")
+    mine, signers = scene.agent.state_dir / JOURNAL, scene.agent.signer_journal
+    for journal, anchor in ((mine, []), (signers, ["--anchor", str(mine)])):
+        verified = run("agent", "journal", "verify", str(journal), *anchor, "--json")
         assert verified["entries"] == len(entries(journal, ""))
 
 

@@ -3,11 +3,6 @@ serves up to its cap, is paid, serves on, claims its money, and sends the router
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +10,12 @@ import httpx2
 import pytest
 
 from chain_process import Chain, chain_of
-from cluster import MORAY
 from moray.contracts.development_keys import DEVELOPMENT_KEYS
 from moray.experts.random_checkpoint import TINY_CONFIG, write_random_checkpoint
 from moray.experts.sharding import write_shards
 from moray.router.payment_door import door_secret
 from operators import OpenNetwork, Operator, joined, open_network, run
+from paying_process import paying
 
 pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -51,31 +46,6 @@ def ask_until_cut_off(network: OpenNetwork) -> None:
     raise AssertionError("it was never cut off")
 
 
-@contextmanager
-def paying(network: OpenNetwork, chain: Chain) -> Iterator[Callable[[], dict[str, Any]]]:
-    """`moray pay`; what it yields waits for the next line that it prints."""
-    options = ["--chain", chain.file, "--dev-account", PAYER, "--budget", "10", "--deposit", "5", "--json"]
-    state_dir = str(network.network.state_dir)
-    command = [*MORAY, "pay", *options, "--state-dir", state_dir]
-    with (network.folder / "pay.stderr").open("a") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-    assert process.stdout is not None
-    lines = process.stdout
-
-    def next_step() -> dict[str, Any]:
-        line = lines.readline()
-        assert line, (network.folder / "pay.stderr").read_text()
-        step: dict[str, Any] = json.loads(line)
-        return step
-
-    try:
-        yield next_step
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 130
-        lines.close()
-
-
 def test_a_node_is_paid_for_rows_and_serves_no_more_than_its_cap_without_pay(tmp_path: Path) -> None:
     write_random_checkpoint(tmp_path / "checkpoint", CONFIG, seed=6)
     write_shards(tmp_path / "checkpoint", tmp_path / "shards")
@@ -101,7 +71,7 @@ def test_a_node_is_paid_for_rows_and_serves_no_more_than_its_cap_without_pay(tmp
 
 def is_paid_and_serves_on(network: OpenNetwork, chain: Chain) -> int:
     """The base units that it was promised in the end."""
-    with paying(network, chain) as next_step:
+    with paying(network, chain, "--dev-account", PAYER) as next_step:
         steps = [next_step(), next_step()]
         assert [step["step"] for step in steps] == ["deposited", "promised"] and steps[0]["amount"] == 5 * UNIT
         network.network.wait(lambda page: page["missing_experts"] == [], "serving on")

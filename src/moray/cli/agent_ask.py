@@ -10,6 +10,7 @@ import asyncio
 import json
 import secrets
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +20,7 @@ from rich.console import Console
 
 from moray.cli.chain_access import ChainOption, open_chain, open_sender, read_chain
 from moray.cli.network import JsonOption, StateDir
-from moray.errors import BadSetting
+from moray.errors import BadSetting, SignerUnreachable
 from moray.nodes.state import open_state_dir
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ async def _answer(asked: _Asked, action: Quote, show: _Shown) -> bool:
 async def _plan_and_act(asked: _Asked, proposal: Proposal, show: _Shown) -> bool:
     from moray.agents.execution import Executor
     from moray.agents.execution_record import Record
-    from moray.agents.journal import Journal
+    from moray.agents.journal import SEEN_HEAD, Journal
     from moray.agents.names import read_book
     from moray.agents.planning.planner import plan
     from moray.agents.planning.read_world import read_world
@@ -176,6 +177,9 @@ async def _plan_and_act(asked: _Asked, proposal: Proposal, show: _Shown) -> bool
             journal.append("ask", said | {"key": planned.key})
             async with open_sender(chain, signer, asked.state_dir) as sender:
                 result = await Executor(chain, sender, record, journal).execute(planned)
+            with suppress(SignerUnreachable):  # what was done is done
+                facts = await asyncio.to_thread(signer.status)
+                journal.append(SEEN_HEAD, {"number": facts["journal_entries"], "hash": facts["journal_head"]})
         finally:
             journal.close()
             record.close()

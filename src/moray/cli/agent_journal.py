@@ -44,7 +44,10 @@ def show(
 def verify(
     journal: JournalFile,
     anchor: Annotated[
-        Path | None, typer.Option("--anchor", metavar="FILE", help="The heads that were kept elsewhere.")
+        Path | None,
+        typer.Option(
+            "--anchor", metavar="FILE", help="The heads kept elsewhere, or the agent's journal, which saw some."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
