@@ -13,7 +13,7 @@ any other, ``in_words`` makes plain messages of them: what an answer is constrai
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moray.errors import BadRequest
@@ -68,7 +68,7 @@ def knows_tools(template: ChatTemplate) -> bool:
     """Whether it renders tools, and calls exactly as an answer is constrained to write them: found out by trying."""
     tool = {"name": "probe", "description": "told-here", "parameters": {"type": "object", "properties": {}}}
     call = {"id": "1", "type": "function", "function": {"name": "probe", "arguments": {}}}
-    messages = [
+    messages: list[Mapping[str, Any]] = [
         {"role": "user", "content": "x"},
         {"role": "assistant", "content": "", "tool_calls": [call]},
         {"role": "tool", "content": "result-here", "tool_call_id": "1", "name": "probe"},

@@ -14,8 +14,8 @@ MAX_SAID_CHARS = 8192  # of one message
 GAP = "\n"  # stands for what was taken out, so that what is left on either side does not grow together
 QUOTED = ' "…" '  # the same where a model reads it
 
-_PAIRS = (('"', '"'), ("“", "”"), ("„", "“"), ("«", "»"), ("「", "」"), ("『", "』"), ("‘", "’"), ("`", "`"))
-_PAIRS += (("{", "}"), ("/*", "*/"))  # what programs write and people do not
+_QUOTES = (('"', '"'), ("“", "”"), ("„", "“"), ("«", "»"), ("「", "」"), ("『", "』"), ("‘", "’"), ("`", "`"))
+_PAIRS = (*_QUOTES, ("{", "}"), ("/*", "*/"))  # the last are what programs write and people do not
 # An apostrophe stands behind a letter or before one; a quotation opens before a word and behind none.
 _SINGLE = re.compile(r"(?<![0-9A-Za-z])'(?=\S).*(?:(?<=\S)'(?![0-9A-Za-z])|$)", re.DOTALL)
 _HEADER = (

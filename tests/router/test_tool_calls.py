@@ -282,7 +282,7 @@ def test_the_client_parses_the_call_of_a_named_tool(client: openai.OpenAI, model
     ids = []
     for choice in reply.choices:
         assert choice.finish_reason == "tool_calls" and choice.message.content is None
-        (call,) = choice.message.tool_calls or ()
+        (call,) = choice.message.tool_calls or []
         assert call.function.name == "balance" and isinstance(call.function.parsed_arguments, Balance)
         ids.append(call.id)
     assert len(set(ids)) == 2 and all(name.startswith("call_") for name in ids)
@@ -293,11 +293,11 @@ def test_a_required_call_is_of_any_tool_and_streamed_as_it_comes_whole(client: o
     for seed in range(8):
         asked: dict[str, Any] = ASKED | {"model": model, "tool_choice": "required", "seed": seed, "temperature": 2}
         whole = client.chat.completions.create(**asked).choices[0]
-        (call,) = whole.message.tool_calls or ()
+        (call,) = whole.message.tool_calls or []
         with client.chat.completions.stream(**asked) as stream:
             events = [event for event in stream if event.type == "tool_calls.function.arguments.delta"]
             final = stream.get_final_completion().choices[0]
-        (streamed,) = final.message.tool_calls or ()
+        (streamed,) = final.message.tool_calls or []
         assert (streamed.function.name, streamed.function.arguments) == (call.function.name, call.function.arguments)
         assert final.finish_reason == whole.finish_reason == "tool_calls" and final.message.content in (None, "")
         assert "".join(event.arguments_delta for event in events) == call.function.arguments
@@ -326,13 +326,13 @@ def test_a_free_choice_beside_a_format_is_a_call_or_of_the_format(client: openai
 def test_a_call_that_is_cut_off_says_so(client: openai.OpenAI, model: str) -> None:
     asked: dict[str, Any] = ASKED | {"model": model, "tool_choice": NAMED, "seed": 1}
     whole = client.chat.completions.create(**asked)
-    arguments = (whole.choices[0].message.tool_calls or ())[0].function.arguments
+    arguments = (whole.choices[0].message.tool_calls or [])[0].function.arguments
     assert whole.usage is not None
     for missing in range(1, whole.usage.completion_tokens):
         cut_off = client.chat.completions.create(**asked | {"max_tokens": whole.usage.completion_tokens - missing})
         (choice,) = cut_off.choices
         assert choice.finish_reason == "length" and not choice.message.content
-        for call in choice.message.tool_calls or ():
+        for call in choice.message.tool_calls or []:
             got = call.function.arguments
             assert arguments.startswith(got) or f"{arguments}}}\n</tool_call>".startswith(got)
 
