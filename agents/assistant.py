@@ -1,7 +1,7 @@
 """From a user's sentence to an action, and a second look at it by another agent. Neither can sign anything.
 
 The house model was trained on sentences alone and needs no instructions; any other gets them with the schema. The look
-has two halves: ``grounding``, which no text can talk round, and a model's judgement, which can only say no.
+has two halves: ``objections``, which no text can talk round, and a model's judgement, which can only say no.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic_ai.exceptions import AgentRunError
 from pydantic_ai.models import Model
 
 from moray.actions import Action, action_schema, canonical, parse_action, parse_answer
-from moray.agents.grounding import ungrounded
+from moray.agents.objections import objections
 from moray.agents.prompt_files import read_prompt
 from moray.agents.sdk.answers import Message, Sampling
 from moray.agents.sdk.client import AsyncMoray
@@ -90,11 +90,12 @@ async def propose(said: Sequence[str], client: AsyncMoray) -> Proposal:
 
 async def check(said: Sequence[str], action: Action, model: Model | None = None) -> Verdict:
     """Whether ``action`` is what the user's messages ``said`` ask for. ``model``: the second agent's, none to leave the
-    judgement to the user. It is asked only about what is grounded, and it may be wrong: it can forbid, never allow."""
+    judgement to the user. It is asked only where there are no objections, and may be wrong: it can forbid, never allow.
+    """
     _check_size(said)
-    unsaid = ungrounded(action, said)
-    if unsaid:
-        return Verdict(False, tuple(map(str, unsaid)))
+    against = objections(action, said)
+    if against:
+        return Verdict(False, against)
     if model is None:
         return Verdict(True)
     asked = json.dumps({"user": list(said), "action": json.loads(canonical(action))}, ensure_ascii=False)

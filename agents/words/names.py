@@ -23,6 +23,7 @@ CHAINS: Mapping[str, tuple[str, ...]] = {
     "bnb": ("bnb chain", "bsc"),
     "polygon": ("polygon pos",),
 }
+OTHER_CHAINS = ("base", "linea", "scroll", "zksync", "unichain", "gnosis", "avalanche")  # nobody calls them otherwise
 ALL = re.compile(
     r"(?<![a-z])(?:all|everything|entire|complete|whole|max|maximum|remaining|the (?:lot|rest)|(?:the|my) full"
     r"|full (?:stack|amount|balance)|every (?:last|bit|single|penny|cent|drop)"

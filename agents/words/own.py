@@ -21,7 +21,7 @@ _SINGLE = re.compile(r"(?<![0-9A-Za-z])'(?=\S).*(?:(?<=\S)'(?![0-9A-Za-z])|$)", 
 _HEADER = (
     "memo|note|invoice|subject(?! to)|description|(?:token|contract|file)(?:'s)? name|nft|website|web ?page|"
     "(?:tool|search) (?:result|output)s?|message(?! me)|email(?! me)|tweet|comment|document|attach(?:ment|ed)|pasted|"
-    "forwarded|quoted|备注|附言|代币名称?|网站|发票|简介|描述|主题|消息|留言|邮件|工具结果"
+    "forwarded|quoted|备注|附言|代币名称?|网站|发票|(?:[一-鿿]{1,4}的)?(?:简介|描述)|主题|消息|留言|邮件|工具结果"
 )
 _BRACKETS = re.compile(rf"\([^()]*(?:{_HEADER})[^()]*:.*\)|\([^()]*(?:{_HEADER})[^()]*:.*$", re.DOTALL | re.IGNORECASE)
 _TAGGED = re.compile(r"<[a-z/!|].*(?:>|$)|\[.{32,}(?:\]|$)", re.DOTALL | re.IGNORECASE)  # not "<2000", not "[base]"

@@ -135,7 +135,7 @@ def test_bad_input_is_counted_by_kind_and_unasked_actions_are_shown() -> None:
 def test_what_the_agents_would_go_on_with_is_counted_apart_and_shown_first() -> None:
     asked = Reply('{"do":"transfer","asset":"ETH","amount":"1","to":"bob"}')
     of_memo = Reply('{"do":"transfer","asset":"ETH","amount":"all","to":"eve"}')
-    turned_about = Reply('{"do":"stake","asset":"ETH","amount":"1"}')  # the user's words, in another order
+    turned_about = Reply('{"do":"swap","pay":"ETH","get":"BOB","amount":"1"}')  # the user's words, in another order
     answers = [BadAnswer(of_memo, asked), BadAnswer(of_memo, of_memo), BadAnswer(of_memo, turned_about)]
     (hidden,) = count_bad_input([HIDDEN] * 3, answers, "free")
     assert (hidden.unasked, hidden.past_agents) == (3, 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from moray.actions import canonical
-from moray.agents.grounding import ungrounded
+from moray.agents.objections import objections
 from moray.training.data.bad_input import BadInput, is_safe
 from moray.training.evaluation.asking import Reply
 from moray.training.evaluation.exact_match import action_of
@@ -40,7 +40,7 @@ def is_past_agents(case: BadInput, answer: BadAnswer, decoding: Decoding) -> boo
     if outcome(case, answer.to_own_words, decoding) != "unasked":
         return False
     action = action_of(answer.to_own_words, decoding)
-    return action is not None and not ungrounded(action, [case.text])
+    return action is not None and not objections(action, [case.text])
 
 
 def count_bad_input(
