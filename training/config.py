@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 
 from moray.architecture import Architecture, parse_architecture
 from moray.errors import BadSetting
+from moray.faults import first_fault
 
 MAX_CONFIG_BYTES = 1 << 16
 _HUGGING_FACE: dict[str, Any] = {
@@ -85,9 +86,7 @@ def read_config(path: Path) -> TrainingConfig:
     except yaml.YAMLError as error:
         raise BadSetting(f"{path} is no YAML: {' '.join(str(error).split())}; correct it") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the file"
-        raise BadSetting(f"{path}: {field}: {first['msg']}; correct it") from None
+        raise BadSetting(f"{path}: {first_fault(error, 'the file')}; correct it") from None
     config.architecture()
     return config
 

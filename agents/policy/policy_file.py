@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from moray.agents.prices import MIN_WINDOW_S
 from moray.errors import BadPolicy
 from moray.ethereum import is_checksum_address
+from moray.faults import first_fault
 from moray.quoting import quoted
 
 MAX_POLICY_BYTES = 256 * 1024
@@ -191,9 +192,7 @@ def parse_policy_file(text: bytes) -> PolicyFile:
         what = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise BadPolicy(f"the policy is no YAML that is read here: {place}{quoted(str(what))}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise BadPolicy(f"the policy's {quoted(place)}: {quoted(first['msg'])}; correct it") from None
+        raise BadPolicy(f"the policy's {first_fault(error, 'file')}; correct it") from None
     except RecursionError:
         raise BadPolicy("the policy is nested too deeply; write it flat") from None
 

@@ -17,6 +17,7 @@ from moray.agents.signer.digests import chain_of, typed_digest
 from moray.agents.signer.judge import Judge
 from moray.errors import ApprovalRefused, BadInput, BadSignature
 from moray.ethereum import keccak
+from moray.faults import first_fault
 from moray.node_key import SIGNATURE_BYTES, TypedData, recover, typed_data
 
 MAX_APPROVAL_BYTES = 256 << 10  # of its file, calls' data included
@@ -159,9 +160,7 @@ def parse_approval(text: bytes) -> ApprovalFile:
     try:
         file = ApprovalFile.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise BadInput(f"not an approval: {place}: {first['msg']}") from None
+        raise BadInput(f"not an approval: {first_fault(error, 'the file')}") from None
     if len(file.data) != len(file.approval.calls):
         raise BadInput("not an approval: data of each call is needed, to show what it does")
     for call, shown in zip(file.approval.calls, file.data, strict=True):

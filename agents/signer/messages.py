@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from moray.agents.signer.approvals import MAX_APPROVAL_BYTES, MAX_CALLS, Signature
 from moray.errors import FrameMalformed
+from moray.faults import first_fault
 
 MAX_FRAME_BYTES = 512 << 10
 MAX_TYPED_DATA_BYTES = 64 << 10
@@ -100,8 +101,7 @@ def _decoded(kinds: TypeAdapter[Any], payload: bytes | memoryview) -> Any:
     try:
         return kinds.validate_python(msgpack.unpackb(payload, strict_map_key=True))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise FrameMalformed(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise FrameMalformed(first_fault(error)) from None
     except Exception as error:  # msgpack raises a dozen types
         raise FrameMalformed(f"not msgpack: {type(error).__name__}") from None
 
