@@ -1,8 +1,8 @@
 """Does every amount, asset, address and name of an action stand in the user's own words? No model is asked.
 
-It is the half of the check that cannot be talked round. What it cannot see is who gets what: an action that turns pay
-and get about uses the user's words too. That is for the other half, a model's (``assistant``), and for the user, who is
-shown the action. It errs by asking back: what is said in words that it does not know counts as unsaid.
+It cannot be talked round, and it errs by asking back: what is said in words that it does not know counts as unsaid.
+What it cannot see is who gets what; ``objections`` look at some of that, a second model (``assistant``) and the user at
+all of it.
 """
 
 from __future__ import annotations

@@ -92,14 +92,15 @@ class Quantity:
 
 def quantities(text: str) -> frozenset[Quantity]:
     """Every number of ``text``. Names that have digits in them ("moon7.eth", "1INCH") are none."""
-    return frozenset(_read(text))
+    return frozenset(quantity for quantity, _ in placed_quantities(text))
 
 
-def _read(text: str) -> Iterator[Quantity]:
+def placed_quantities(text: str) -> Iterator[tuple[Quantity, int]]:
+    """Each with the place where it ends."""
     for match in _NUMBER.finditer(text):
         shared = _share(match)
         if shared is not None:
-            yield shared
+            yield shared, match.end()
             continue
         value = _value(match)
         if value is None:
@@ -107,7 +108,7 @@ def _read(text: str) -> Iterator[Quantity]:
         unit = _UNITS[match["unit"].lower()] if match["unit"] else ""
         if match["dollar"] and unit not in ("", "$"):
             continue
-        yield Quantity(value, "$" if match["dollar"] else unit)
+        yield Quantity(value, "$" if match["dollar"] else unit), match.end()
 
 
 def _share(match: re.Match[str]) -> Quantity | None:
