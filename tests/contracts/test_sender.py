@@ -255,6 +255,7 @@ def test_anothers_transaction_under_the_tx_nonce_costs_nothing_and_doubles_nothi
             fields = {"type": 2, "chainId": 31337, "nonce": 0, "to": payee(99), "value": 1, "gas": 21000}
             raw = SIGNER.sign_transaction(fields | {"maxFeePerGas": 900 * GWEI, "maxPriorityFeePerGas": 90 * GWEI})
             await here.ask("eth_sendRawTransaction", f"0x{raw.hex()}")
+            await here.have_waiting(2)
             await here.mine()
             assert await here.num_sent() == 2  # the stranger's and the second
             await mine_until_ended(here, outbox, "mint 0", "mint 1")
