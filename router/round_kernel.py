@@ -26,8 +26,9 @@ NUM_PLANNED = 9
 WAITING, ANSWERED, LEFT = range(3)  # states; LEFT: to the event loop
 NOT_SENT = -1  # nothing went out: the round is not of the usual kind
 ALL_SETTLED, TIMED_OUT, GIVEN_BACK = range(3)  # how a collection ends
-FEW_FRAMES = 2  # measured: two gain by it, eight do not
+FEW_FRAMES = 2  # measured: two results of integer experts gain by one wake-up (1.3x), two of float32 lose (0.8x)
 
+_FLOAT32 = wire.DTYPE_CODES[np.dtype(np.float32)]
 _NO_WAIT = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 _READABLE, _POLLFD_EVENTS = select.POLLIN, 1  # and where a pollfd's events lie among its two int32
 _MAX_PLAIN_BYTES = 256  # of a Dispatch, beside groups and row numbers
@@ -192,9 +193,10 @@ def collect_round_kernel(
         left_ms = until_ms - now_ms()
         if left_ms <= 0:
             return TIMED_OUT
-        # Few results: asleep until what was sent last is there, which usually comes last. To be woken for each costs
-        # more than it hides, here and in the process that does the waking; many are read while others are computed.
-        first = count - 1 if num_frames <= FEW_FRAMES else 0
+        # Few results of quick experts: asleep until what was sent last is there, which usually comes last. To be woken
+        # for each costs more than it hides, here and in the process that does the waking; others are read while the
+        # rest is computed.
+        first = count - 1 if num_frames <= FEW_FRAMES and dtype != _FLOAT32 else 0
         has_come = poll(entries[first].ctypes.data, count - first, min(timeout_ms, left_ms)) > 0
         if (first > 0 or not has_come) and poll(entries.ctypes.data, count, 0) <= 0:
             return TIMED_OUT
